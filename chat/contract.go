@@ -1,0 +1,109 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of the contracts below. A caller that gets ErrUnavailable goes on
+// serving its own subscribers, says so to them, and tries again.
+var (
+	ErrUnavailable = errors.New("chat broker unavailable")
+	ErrNotLeader   = errors.New("another node leads this room")
+)
+
+// Bus joins the chat nodes of one deployment. Delivery is at most once, and in
+// order for the frames of one sender in one room.
+type Bus interface {
+	// Publish sends frame to every node subscribed to room, the sender's own
+	// included. The frame is not written to afterwards by anybody.
+	Publish(ctx context.Context, room string, frame []byte) error
+	// Subscribe returns once frames published from now on will reach h. ctx
+	// bounds the subscribing, not the subscription. Close of the
+	// Subscription returns after the last call of h.
+	Subscribe(ctx context.Context, room string, h Handler) (Subscription, error)
+}
+
+// Handler receives what one room's subscription brings. Calls come one at a
+// time, must not block, and may keep the frame but not change it.
+type Handler interface {
+	// Frame is one published frame.
+	Frame(frame []byte)
+	// State is the room's retained state, at every change; also when it lapses (Live false).
+	State(RoomState)
+	// Link says whether the bus is connected. After down and up frames may be missing.
+	Link(up bool)
+}
+
+// Subscription is one room's place on the bus.
+type Subscription interface {
+	Close() error
+}
+
+// Entry is one batch in a room's log.
+type Entry struct {
+	ID    string // grows in the order of the log
+	Batch []byte
+}
+
+// Log keeps what was said, in order.
+type Log interface {
+	// Append adds batch to the room's log and then publishes frame on the bus, in
+	// one round trip; an empty one of the two is left out. When it returns nil the
+	// batch is in the log; an error wraps ErrUnavailable and the batch may be in it.
+	Append(ctx context.Context, room string, batch, frame []byte) error
+	// Tail returns at most n newest batches, oldest first.
+	Tail(ctx context.Context, room string, n int) ([]Entry, error)
+}
+
+// Lease is a node's right to number the ticks of a room for a while.
+type Lease struct {
+	Held   bool   // by the node that asked
+	Holder string // node that leads now
+	Epoch  string // the numbering of the room's ticks
+	Seq    uint64 // last number given in this epoch
+}
+
+// Store keeps the small shared facts of a room.
+type Store interface {
+	// Lead asks for the room's lease, or renews it, for ttl. The first lease of a
+	// room makes its epoch; epoch and seq outlive every lease.
+	Lead(ctx context.Context, room, node string, ttl time.Duration) (Lease, error)
+	// Advance records seq as the last number of the room and publishes frame, at
+	// once or not at all. ErrNotLeader when node's lease has gone.
+	Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error
+	// Resign gives up the node's lease, if it holds it.
+	Resign(ctx context.Context, room, node string) error
+	// Rooms gives access to the retained room states.
+	Rooms() RoomStore
+}
+
+// RoomStore keeps the retained state of rooms: what video tells chat.
+type RoomStore interface {
+	// PutState replaces the room's state, tells every subscribed Handler, and lets it lapse after ttl.
+	PutState(ctx context.Context, s RoomState, ttl time.Duration) error
+	// State returns the room's state; the zero RoomState with Room set when there is none.
+	State(ctx context.Context, room string) (RoomState, error)
+}
+
+// RoomState is what chat knows of a room's video.
+type RoomState struct {
+	Room    string `json:"room"`
+	Session string `json:"session,omitempty"` // one broadcast; changes when a new one starts
+	Epoch   string `json:"epoch,omitempty"`   // stream epoch
+	Phase   string `json:"phase"`             // offline, starting, live, away, ended
+	Live    bool   `json:"live"`
+	PDT     int64  `json:"pdt,omitempty"`     // program date time of the newest sample, ms since the Unix epoch
+	Window  int64  `json:"window,omitempty"`  // what can be seeked back to, ms
+	Latency int64  `json:"latency,omitempty"` // how far behind PDT players aim to be, ms
+	Players int    `json:"players,omitempty"` // HLS players that are not our page
+}
+
+// Broker is one implementation of all contracts; see package brokertest for
+// what each must do.
+type Broker interface {
+	Bus
+	Log
+	Store
+}
