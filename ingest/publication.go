@@ -184,6 +184,10 @@ func (p *publication) drop(reason string) { p.server.metrics.dropped.WithLabelVa
 // setTrack announces a track when its configuration is new. Many encoders repeat
 // it with every sync sample; only a change of bytes is a change.
 func (p *publication) setTrack(have *[]byte, config []byte, parse func([]byte) (media.Track, error)) error {
+	if len(config) == 0 {
+		p.drop(dropEmpty)
+		return nil
+	}
 	if bytes.Equal(*have, config) {
 		return nil
 	}
