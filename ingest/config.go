@@ -52,6 +52,9 @@ type Timeouts struct {
 	Publish time.Duration `yaml:"publish"`
 	// Media is how long a publisher may send neither picture nor sound. Default 10s.
 	Media time.Duration `yaml:"media"`
+	// Takeover is how long a publisher waits for its predecessor, whose connection
+	// is closed, to let go of the room. Only a fault uses it up. Default 5s.
+	Takeover time.Duration `yaml:"takeover"`
 	// Write bounds each write to an encoder that does not read. Default 5s.
 	Write time.Duration `yaml:"write"`
 }
@@ -68,6 +71,7 @@ func DefaultConfig() Config {
 			Handshake: 5 * time.Second,
 			Publish:   10 * time.Second,
 			Media:     10 * time.Second,
+			Takeover:  5 * time.Second,
 			Write:     5 * time.Second,
 		},
 	}
@@ -106,6 +110,7 @@ func (c Config) Validate() error {
 		{"handshake", c.Timeouts.Handshake},
 		{"publish", c.Timeouts.Publish},
 		{"media", c.Timeouts.Media},
+		{"takeover", c.Timeouts.Takeover},
 		{"write", c.Timeouts.Write},
 	} {
 		if t.value <= 0 || t.value > 5*time.Minute {

@@ -6,11 +6,6 @@ import (
 	"time"
 )
 
-// takeoverTimeout bounds how long a successor waits for its predecessor to let
-// go of the room. The predecessor's connection is closed, so only a sink that
-// hangs can use it up.
-const takeoverTimeout = 5 * time.Second
-
 // maxRefusals bounds the rooms whose last refusal is remembered.
 const maxRefusals = 256
 
@@ -66,7 +61,7 @@ func (r *rooms) take(p *publication, stop <-chan struct{}) (tookOver bool, err e
 		return false, nil
 	}
 	before.conn.kick(endTakeover)
-	t := time.NewTimer(takeoverTimeout)
+	t := time.NewTimer(p.conn.timeouts.Takeover)
 	defer t.Stop()
 	select {
 	case <-before.done:

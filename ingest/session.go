@@ -277,7 +277,6 @@ func (s *session) unpublish(clean bool, why end, err error) {
 	s.pub = nil
 	s.server.metrics.publishers.Dec()
 	defer s.server.rooms.release(p) // whatever the sink does, the room gets free
-	p.sink.Detach(clean)
 	args := []any{
 		"reason", string(why), "dur", s.server.now().Sub(p.start).Round(time.Millisecond),
 		"bytes", p.bytes, "count", p.samples,
@@ -286,6 +285,7 @@ func (s *session) unpublish(clean bool, why end, err error) {
 		args = append(args, "err", err)
 	}
 	p.log.Info("publisher disconnected", args...)
+	p.sink.Detach(clean)
 	if clean {
 		s.conn.enter(phaseConnect) // it may publish again, or go
 	}
