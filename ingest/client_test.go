@@ -42,27 +42,27 @@ const (
 const clientTimeout = 10 * time.Second
 
 // dial connects and shakes hands.
-func dial(t testing.TB, addr net.Addr) *client {
-	t.Helper()
-	c := dialRaw(t, addr)
+func dial(tb testing.TB, addr net.Addr) *client {
+	tb.Helper()
+	c := dialRaw(tb, addr)
 	c.send(append([]byte{3}, make([]byte, 1536)...))
 	answer := make([]byte, 1+1536+1536)
 	if _, err := io.ReadFull(c.r, answer); err != nil {
-		t.Fatalf("handshake of %v: %v", c.conn.LocalAddr(), err)
+		tb.Fatalf("handshake of %v: %v", c.conn.LocalAddr(), err)
 	}
 	c.send(answer[1 : 1+1536])
 	return c
 }
 
-func dialRaw(t testing.TB, addr net.Addr) *client {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr.String())
+func dialRaw(tb testing.TB, addr net.Addr) *client {
+	tb.Helper()
+	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", addr.String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	tb.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(clientTimeout))
-	return &client{t: t, conn: conn, r: bufio.NewReader(conn), chunk: 128, streams: map[byte]*incoming{}}
+	return &client{t: tb, conn: conn, r: bufio.NewReader(conn), chunk: 128, streams: map[byte]*incoming{}}
 }
 
 func (c *client) send(b []byte) {

@@ -74,7 +74,7 @@ type conn struct {
 // Read fails, and it cleans up. The first reason stays.
 func (c *conn) kick(why end) {
 	c.kicked.CompareAndSwap(nil, &why)
-	c.Conn.Close()
+	_ = c.Conn.Close() // of two who close it, one gets an error
 }
 
 // Close is the last thing that go-rtmp does with a connection.
@@ -92,7 +92,7 @@ func (c *conn) Close() error {
 func (c *conn) enter(p phase) {
 	c.phase = p
 	c.armed = time.Now()
-	c.SetReadDeadline(c.armed.Add(c.timeout()))
+	_ = c.SetReadDeadline(c.armed.Add(c.timeout())) // fails when closed, and so does Read
 }
 
 func (c *conn) timeout() time.Duration {
@@ -111,7 +111,7 @@ func (c *conn) timeout() time.Duration {
 func (c *conn) touch() {
 	if now := time.Now(); now.Sub(c.armed) > c.timeouts.Media/10 {
 		c.armed = now
-		c.SetReadDeadline(now.Add(c.timeouts.Media))
+		_ = c.SetReadDeadline(now.Add(c.timeouts.Media)) // as in enter
 	}
 }
 
@@ -134,7 +134,7 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	c.SetWriteDeadline(time.Now().Add(c.timeouts.Write))
+	_ = c.SetWriteDeadline(time.Now().Add(c.timeouts.Write)) // fails when closed, and so does Write
 	return c.Conn.Write(b)
 }
 

@@ -88,7 +88,7 @@ func (l *listener) admit(nc net.Conn) *conn {
 	c := &conn{Conn: nc, conns: l.conns, metrics: l.metrics, timeouts: l.timeouts, remote: remoteAddr(nc)}
 	if why := l.conns.add(c); why != "" {
 		l.metrics.rejected.WithLabelValues(why).Inc()
-		nc.Close()
+		_ = nc.Close() // nobody is left to tell
 		return nil
 	}
 	c.enter(phaseHandshake)

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"barrage/packager/media"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are the package's own numbers. Every label value comes from a set

@@ -130,11 +130,10 @@ func (p *publication) picture(timestamp uint32, v flv.Video) error {
 		return nil
 	}
 	au, err := flv.InspectAVC(v.Data)
-	switch {
-	case err != nil:
-		p.drop(dropMalformed)
-		return nil
-	case !au.Picture:
+	if err != nil {
+		return p.odd(err)
+	}
+	if !au.Picture {
 		p.drop(dropEmpty)
 		return nil
 	}

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/yutopp/go-rtmp"
-
 	"barrage/ingest/auth"
 	"barrage/packager/media"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/yutopp/go-rtmp"
 )
 
 // Sink takes the samples of one publisher. Its methods are called by one

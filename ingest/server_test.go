@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
-
 	"barrage/ingest"
 	"barrage/ingest/auth"
 	"barrage/packager/media"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,15 +57,15 @@ func (r *rig) advance(d time.Duration) {
 }
 
 // start runs a server until the test ends.
-func start(t testing.TB, change func(*ingest.Config, *rig)) *rig {
-	t.Helper()
-	r := &rig{t: t, logs: &logBuffer{}, reg: prometheus.NewRegistry(), events: make(chan string, 4096)}
+func start(tb testing.TB, change func(*ingest.Config, *rig)) *rig {
+	tb.Helper()
+	r := &rig{t: tb, logs: &logBuffer{}, reg: prometheus.NewRegistry(), events: make(chan string, 4096)}
 	var err error
-	if r.keys, err = auth.Open(filepath.Join(t.TempDir(), "keys.json")); err != nil {
-		t.Fatal(err)
+	if r.keys, err = auth.Open(filepath.Join(tb.TempDir(), "keys.json")); err != nil {
+		tb.Fatal(err)
 	}
 	if r.key, err = r.keys.Mint("live", 0); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := ingest.DefaultConfig()
 	cfg.RTMPAddr = "127.0.0.1:0"
@@ -77,7 +77,7 @@ func start(t testing.TB, change func(*ingest.Config, *rig)) *rig {
 		Keys: r.keys, Attach: r.attach,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -85,13 +85,13 @@ func start(t testing.TB, change func(*ingest.Config, *rig)) *rig {
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Run = %v, want nil", err)
+			tb.Errorf("Run = %v, want nil", err)
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		r.stop()
 		if mac := r.key[strings.LastIndexByte(r.key, '.')+1:]; strings.Contains(r.logs.String(), mac) {
-			t.Error("a stream key is in the log")
+			tb.Error("a stream key is in the log")
 		}
 	})
 	return r

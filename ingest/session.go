@@ -13,10 +13,10 @@ import (
 	"time"
 	"unicode"
 
+	"barrage/packager/media"
+
 	"github.com/yutopp/go-rtmp"
 	"github.com/yutopp/go-rtmp/message"
-
-	"barrage/packager/media"
 )
 
 // session is what go-rtmp calls for one connection. Everything runs on that
@@ -331,8 +331,8 @@ func fingerprint(key string) string {
 // newStatusBody encodes the arguments of onStatus.
 func newStatusBody(code, description string) io.Reader {
 	body := new(bytes.Buffer)
-	// The encoder fails on types it does not know; these it knows.
-	message.EncodeBodyAnyValues(message.NewAMFEncoder(body, message.EncodingTypeAMF0), &message.NetStreamOnStatus{ //nolint:errcheck // see above
+	// Encoding fails on types that AMF0 does not know; these are strings.
+	_ = message.EncodeBodyAnyValues(message.NewAMFEncoder(body, message.EncodingTypeAMF0), &message.NetStreamOnStatus{
 		InfoObject: message.NetStreamOnStatusInfoObject{
 			Level: message.NetStreamOnStatusLevelError, Code: message.NetStreamOnStatusCode(code), Description: description,
 		},

@@ -150,8 +150,8 @@ func TestAcceptNeverSpins(t *testing.T) {
 			}
 			ended := make(chan error, 1)
 			go func() {
-				_, err := l.Accept()
-				ended <- err
+				_, accepted := l.Accept()
+				ended <- accepted
 			}()
 			<-time.After(10 * time.Second)
 			if n := inner.calls.Load(); n > c.most {

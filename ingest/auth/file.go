@@ -102,10 +102,10 @@ func decode(text []byte) (keyFile, error) {
 // that start together end with the same secret.
 func createFile(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // what is wrong with the file is for readFile to say
+		return nil // what is wrong with the file is for readFile to say
 	}
 	secret := make([]byte, secretSize)
-	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(secret) // crypto/rand.Read never returns an error
 	file := keyFile{Version: fileVersion, Secret: hex.EncodeToString(secret), Rooms: map[string]roomEntry{}}
 	// A link fails when another process was first; a rename would not.
 	return file.place(path, func(tmp string) error {
@@ -124,7 +124,7 @@ func (f keyFile) write(path string) error {
 // place writes the content beside path, durably, and calls put to give it its
 // name.
 func (f keyFile) place(path string, put func(tmp string) error) error {
-	text, err := json.MarshalIndent(f, "", "  ")
+	text, err := json.MarshalIndent(f, "", "  ") //nolint:gosec // the secret belongs in this file
 	if err != nil {
 		return fmt.Errorf("write stream keys: %w", err)
 	}

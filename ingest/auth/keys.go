@@ -26,10 +26,9 @@ var (
 // MaxKeyLength bounds the text of a key in bytes.
 const MaxKeyLength = 256
 
-const (
-	usePublish token.Use = "publish"
-	macSize              = 16 // bytes: 128 bits
-)
+const usePublish token.Use = "publish"
+
+const macSize = 16 // bytes: 128 bits
 
 // Keys mints and verifies the stream keys of one state directory. Its methods
 // may be called from several goroutines.

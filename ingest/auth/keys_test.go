@@ -14,20 +14,20 @@ import (
 	"barrage/ingest/auth"
 )
 
-func open(t testing.TB, path string) *auth.Keys {
-	t.Helper()
+func open(tb testing.TB, path string) *auth.Keys {
+	tb.Helper()
 	k, err := auth.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return k
 }
 
-func mint(t testing.TB, k *auth.Keys, room string, ttl time.Duration) string {
-	t.Helper()
+func mint(tb testing.TB, k *auth.Keys, room string, ttl time.Duration) string {
+	tb.Helper()
 	key, err := k.Mint(room, ttl)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }

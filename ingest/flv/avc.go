@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-
 	"barrage/packager/media"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 )
 
 // TimeScale is the ticks per second of everything RTMP carries.

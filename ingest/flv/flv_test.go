@@ -12,11 +12,11 @@ import (
 )
 
 // unhex reads hex with spaces.
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
-		t.Fatalf("bad hex in test %q: %v", s, err)
+		tb.Fatalf("bad hex in test %q: %v", s, err)
 	}
 	return b
 }
