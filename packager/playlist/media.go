@@ -147,7 +147,7 @@ func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
 	}
 	if !s.PDT.IsZero() {
 		dst = append(dst, "#EXT-X-PROGRAM-DATE-TIME:"...)
-		dst = append(s.PDT.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z"), '\n')
+		dst = append(s.PDT.UTC().Round(time.Millisecond).AppendFormat(dst, "2006-01-02T15:04:05.000Z"), '\n')
 	}
 	if m.lowLatency() {
 		for i := range s.Parts {
