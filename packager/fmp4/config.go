@@ -101,7 +101,7 @@ func parseAACConfig(config []byte) (aacConfig, error) {
 	if c.sampleRate == 0 {
 		return c, errors.New("parse AudioSpecificConfig: no valid sampling rate")
 	}
-	if core == c.objectType && core == aacLC && layout != 0 {
+	if c.objectType == aacLC && layout != 0 { // a PCE would stand in between
 		c.objectType = r.compatibleExtension()
 	}
 	return c, nil

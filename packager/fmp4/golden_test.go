@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/Eyevinn/mp4ff/mp4"
-
 	"barrage/packager/fmp4"
 	"barrage/packager/media"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
@@ -28,24 +28,24 @@ const (
 	aac96k      = "1010"                                                                                         // AAC-LC, 96 kHz, 2 channels
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
-func videoTrack(t testing.TB, config string) media.Track {
-	t.Helper()
-	return media.Track{Kind: media.Video, Codec: media.H264, TimeScale: 90000, Config: unhex(t, config), Width: 1920, Height: 1080}
+func videoTrack(tb testing.TB, config string) media.Track {
+	tb.Helper()
+	return media.Track{Kind: media.Video, Codec: media.H264, TimeScale: 90000, Config: unhex(tb, config), Width: 1920, Height: 1080}
 }
 
-func audioTrack(t testing.TB, config string) media.Track {
-	t.Helper()
+func audioTrack(tb testing.TB, config string) media.Track {
+	tb.Helper()
 	return media.Track{
-		Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, Config: unhex(t, config),
+		Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, Config: unhex(tb, config),
 		SampleRate: 48000, Channels: 2, Bitrate: 128000,
 	}
 }
@@ -67,11 +67,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func appendInit(t testing.TB, track media.Track) []byte {
-	t.Helper()
+func appendInit(tb testing.TB, track media.Track) []byte {
+	tb.Helper()
 	b, err := fmp4.AppendInit(nil, track)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

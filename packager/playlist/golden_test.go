@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"barrage/packager/playlist"
+
 	eyevinn "github.com/Eyevinn/hls-m3u8/m3u8"
 	"github.com/grafov/m3u8"
-
-	"barrage/packager/playlist"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
@@ -24,11 +24,11 @@ type renderer interface {
 	Append(dst []byte) ([]byte, error)
 }
 
-func render(t testing.TB, p renderer) []byte {
-	t.Helper()
+func render(tb testing.TB, p renderer) []byte {
+	tb.Helper()
 	b, err := p.Append(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -70,10 +70,11 @@ func (m *Media) Append(dst []byte) ([]byte, error) {
 	pl.SetCustomTag(block(m.appendHeader(nil)))
 	init := ""
 	for i := range m.Segments {
-		if err = pl.AppendSegment(m.segment(&m.Segments[i], init)); err != nil {
+		s := &m.Segments[i]
+		if err = pl.AppendSegment(m.segment(s, init)); err != nil {
 			return dst, fmt.Errorf("render media playlist: %w", err)
 		}
-		init = m.Segments[i].Init
+		init = s.Init
 	}
 	// AppendSegment raises it to the longest segment, but "the value of the
 	// EXT-X-TARGETDURATION tag [...] MUST NOT change" (6.2.1).
@@ -121,7 +122,9 @@ func (m *Media) appendServerControl(dst []byte) []byte {
 
 // segment translates a complete segment. init is the section in force before it.
 func (m *Media) segment(s *Segment, init string) *m3u8.MediaSegment {
-	lines := m.appendPreamble(nil, s, init)
+	const bytesPerPart, bytesBesides = 96, 160 // enough as a rule: one allocation
+	lines := make([]byte, 0, bytesBesides+bytesPerPart*len(s.Parts))
+	lines = m.appendPreamble(lines, s, init)
 	if s.Gap {
 		lines = append(lines, "#EXT-X-GAP\n"...)
 	}
