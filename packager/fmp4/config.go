@@ -90,10 +90,9 @@ func parseAACConfig(config []byte) (aacConfig, error) {
 	if layout == 7 {
 		c.channels = 8
 	}
-	core := c.objectType
-	if core == aacSBR || core == aacPS { // explicit, hierarchical signalling
-		r.sampleRate()
-		core = r.objectType()
+	if c.objectType == aacSBR || c.objectType == aacPS { // explicit, hierarchical signalling
+		r.sampleRate() // after SBR
+		r.objectType() // of the core
 	}
 	if r.err != nil {
 		return c, fmt.Errorf("parse AudioSpecificConfig: %w", r.err)

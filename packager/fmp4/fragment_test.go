@@ -6,11 +6,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"barrage/packager/fmp4"
-	"barrage/packager/media"
-
 	"github.com/Eyevinn/mp4ff/mp4"
 	mc "github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
+
+	"barrage/packager/fmp4"
+	"barrage/packager/media"
 )
 
 // randomFragment makes contiguous samples with any offset, flag and size.

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/Eyevinn/mp4ff/mp4"
+
 	"barrage/packager/fmp4"
 	"barrage/packager/media"
-
-	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
-	"barrage/packager/media"
-
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	mc "github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
+
+	"barrage/packager/media"
 )
 
 // sampleEntry is how a codec appears in the init section.

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"barrage/packager/fmp4"
-	"barrage/packager/media"
-
 	"github.com/Eyevinn/mp4ff/mp4"
 	mc "github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
+
+	"barrage/packager/fmp4"
+	"barrage/packager/media"
 )
 
 func decodeInit(t *testing.T, b []byte) *mp4.InitSegment {

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"barrage/packager/playlist"
-
 	eyevinn "github.com/Eyevinn/hls-m3u8/m3u8"
 	"github.com/grafov/m3u8"
+
+	"barrage/packager/playlist"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
