@@ -129,3 +129,10 @@ func (c *chatter) closeCode() int {
 	}
 	return 0
 }
+
+// closeError is why the connection ended; nil while open.
+func (c *chatter) closeError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}

@@ -35,7 +35,7 @@ func startServer(t *testing.T, role, state string, settings ...string) *server {
 	s := &server{state: state, process: start(t, env, binary, role, "-state-dir", state, "-addrs", addrs)}
 	eventually(t, 10*time.Second, role+" listens", func() error {
 		if !s.running() {
-			t.Fatalf("barrage %s ended with %d:\n%s", role, s.wait(t, 0), s.log.String())
+			t.Fatalf("barrage %s ended with %d:\n%s", role, s.code, s.log.String())
 		}
 		text, err := os.ReadFile(addrs)
 		if err != nil {

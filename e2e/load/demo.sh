@@ -19,7 +19,8 @@ trap 'exit 0' INT TERM
 
 mkdir -p "$state"
 rm -f "$addrs"
-setsid bin/barrage serve -banner -state-dir "$state" -addrs "$addrs" &
+# All chatters come from one address.
+BARRAGE_CHAT_MAX_CONNS_PER_ADDR=2000 setsid bin/barrage serve -banner -state-dir "$state" -addrs "$addrs" &
 pids+=($!)
 # The server writes this file once it listens.
 until [[ -s $addrs ]]; do
