@@ -40,9 +40,6 @@ const operations = {
   async fill({ page, selector, text }) {
     await pages.get(page).page.fill(selector, text, { timeout: 5000 });
   },
-  async click({ page, selector }) {
-    await pages.get(page).page.click(selector, { timeout: 5000 });
-  },
   async press({ page, selector, text }) {
     await pages.get(page).page.press(selector, text, { timeout: 5000 });
   },

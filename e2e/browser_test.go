@@ -160,11 +160,6 @@ func (p page) fill(t *testing.T, selector, text string) {
 	p.must(t, "fill", map[string]any{"selector": selector, "text": text})
 }
 
-func (p page) click(t *testing.T, selector string) {
-	t.Helper()
-	p.must(t, "click", map[string]any{"selector": selector})
-}
-
 func (p page) press(t *testing.T, selector, key string) {
 	t.Helper()
 	p.must(t, "press", map[string]any{"selector": selector, "text": key})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ func join(t *testing.T, base, nick string) *chatter {
 		c.listen()
 	}()
 	t.Cleanup(func() {
-		conn.Close()
+		_ = conn.Close()
 		<-done
 	})
 	return c
@@ -111,9 +112,9 @@ func (c *chatter) acked(cid string) (load.Ack, error) {
 func (c *chatter) last(op string) (load.Frame, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.frames) - 1; i >= 0; i-- {
-		if c.frames[i].Op == op {
-			return c.frames[i], nil
+	for _, f := range slices.Backward(c.frames) {
+		if f.Op == op {
+			return f, nil
 		}
 	}
 	return load.Frame{}, fmt.Errorf("no %s frame; closed: %w", op, c.closed)

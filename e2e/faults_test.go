@@ -103,7 +103,7 @@ func TestBadStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	typo := filepath.Join(t.TempDir(), "barrage.yaml")
 	if err := os.WriteFile(typo, []byte("http:\n  addr: 127.0.0.1:0\n  colour: red\n"), 0o600); err != nil {
 		t.Fatal(err)

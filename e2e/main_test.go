@@ -18,27 +18,26 @@ const root = ".."
 // binary is the server under test, built by TestMain.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
+// TestMain builds what is tested. It panics rather than skips when a tool is missing.
+func TestMain(m *testing.M) {
 	if err := requireTools(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "barrage-e2e-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
-	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "barrage")
 	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/barrage")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
+	out, err := build.CombinedOutput()
+	if err != nil {
+		panic(fmt.Sprintf("build: %v\n%s", err, out))
 	}
-	return m.Run()
+	m.Run() // its result becomes the exit code when TestMain returns
+	if err = os.RemoveAll(dir); err != nil {
+		panic(err)
+	}
 }
 
 // requireTools reports everything that is missing in one line that can be pasted.

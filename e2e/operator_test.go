@@ -22,8 +22,8 @@ func TestPrometheusScrapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := tool(t.Context(), "promtool", "check", "config", filepath.Join(deploy, "prometheus.yml")); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if _, err = tool(t.Context(), "promtool", "check", "config", filepath.Join(deploy, "prometheus.yml")); err != nil {
+		t.Fatal(err)
 	}
 	rules := filepath.Join(deploy, "alerts.yml")
 	s := serve(t)

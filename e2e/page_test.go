@@ -6,18 +6,16 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
 
 // What the tests look for in the page.
 const (
-	video      = "video"
 	bullet     = `[data-testid="bullet"]`
 	nickBox    = `[data-testid="nick-input"]`
 	commentBox = `[data-testid="comment-input"]`
-	sendButton = `[data-testid="comment-send"]`
-	stage      = `[data-testid="screen"]`
 )
 
 // stats is what the page says of its player.
@@ -59,6 +57,22 @@ func (p page) plays(t *testing.T, within time.Duration) time.Duration {
 	return time.Since(begin)
 }
 
+// goesOn waits until the picture has moved on by so many seconds.
+func (p page) goesOn(t *testing.T, seconds float64) {
+	t.Helper()
+	before, err := p.currentTime(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Duration(seconds*3)*time.Second, "the picture goes on", func() error {
+		at, err := p.currentTime(t.Context())
+		if err == nil && at < before+seconds {
+			err = fmt.Errorf("currentTime %v, was %v", at, before)
+		}
+		return err
+	})
+}
+
 // comment asks for a nickname and says the first comment: two actions.
 func comment(t *testing.T, p page, nick, text string) {
 	t.Helper()
@@ -89,10 +103,8 @@ func (p page) flies(ctx context.Context, text string) error {
 	})())()`, bullet), &texts); err != nil {
 		return err
 	}
-	for _, got := range texts {
-		if got == text {
-			return nil
-		}
+	if slices.Contains(texts, text) {
+		return nil
 	}
 	return fmt.Errorf("%d bullets flew, not %q", len(texts), text)
 }
@@ -128,17 +140,7 @@ func TestPagePlaysAndBulletsFly(t *testing.T) {
 		viewer.screenshot(t, path)
 	}
 
-	before, err := viewer.currentTime(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 15*time.Second, "five seconds of picture", func() error {
-		at, err := viewer.currentTime(t.Context())
-		if err == nil && at < before+5 {
-			err = fmt.Errorf("currentTime %v, was %v", at, before)
-		}
-		return err
-	})
+	viewer.goesOn(t, 5)
 	st, err := viewer.stats(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,9 @@ func freePort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port := l.Addr().(*net.TCPAddr).Port
+	if err = l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -46,7 +46,7 @@ func Dial(ctx context.Context, base, room string, who Who) (*Conn, error) {
 	dialer := websocket.Dialer{Subprotocols: []string{"barrage.v1"}, HandshakeTimeout: writeTimeout}
 	ws, resp, err := dialer.DialContext(ctx, url, header)
 	if resp != nil {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 	}
 	if err != nil {
 		if resp != nil {

@@ -38,7 +38,7 @@ func newPerson(i int, url, room string) *person {
 func (p *person) stay(ctx context.Context, log io.Writer) {
 	for ctx.Err() == nil {
 		if err := p.visit(ctx); err != nil && ctx.Err() == nil {
-			fmt.Fprintf(log, "chatters: %s: %v\n", p.nick, err)
+			_, _ = fmt.Fprintf(log, "chatters: %s: %v\n", p.nick, err)
 		}
 		if !wait(ctx, p.soon(comeBack)) {
 			return
@@ -55,14 +55,14 @@ func (p *person) visit(ctx context.Context) error {
 	gone := make(chan error, 1)
 	go func() {
 		for {
-			if _, err := conn.Next(); err != nil {
-				gone <- err
+			if _, ended := conn.Next(); ended != nil {
+				gone <- ended
 				return
 			}
 		}
 	}()
 	err = p.speak(ctx, conn)
-	conn.Close() //nolint:errcheck // the reader reports why it ended
+	_ = conn.Close() // the reader reports why it ended
 	if ended := <-gone; err == nil {
 		err = ended
 	}
