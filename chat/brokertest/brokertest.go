@@ -171,7 +171,7 @@ func state(t *testing.T, n Node, room string) chat.RoomState {
 }
 
 // eventually asks until ok; every 10 ms, for what no handler is told.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
