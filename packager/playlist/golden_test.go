@@ -35,20 +35,20 @@ func render(tb testing.TB, p renderer) []byte {
 
 var start = time.Date(2026, 11, 21, 1, 2, 3, 4567*int(time.Microsecond), time.FixedZone("UTC+8", 8*3600))
 
-// lowLatency is a live playlist in the middle of a segment: parts of the last
-// three target durations, a report on the audio.
+// lowLatency is a live playlist in the middle of a segment, with the parts of the
+// last three target durations at most and a report on the audio.
 func lowLatency() *playlist.Media {
 	m := &playlist.Media{
 		Version: playlist.Version, TargetDuration: 2,
 		PartTarget: 530 * ms, HoldBack: 6000 * ms, PartHoldBack: 1590 * ms,
 		MediaSequence: 41, DiscontinuitySequence: 3,
-		PreloadHint: "v0/p174.m4s",
+		PreloadHint: "v0/p170.m4s",
 		Reports:     []playlist.Report{{URI: "a0.m3u8", LastMSN: 46, LastPart: 1}},
 	}
 	part := 160
 	for i := range 5 {
 		s := segment(41 + i)
-		if i >= 2 {
+		if i >= 3 {
 			part = addParts(&s, part, 4)
 		}
 		m.Segments = append(m.Segments, s)
@@ -88,9 +88,8 @@ func regular() *playlist.Media {
 func reconnected() *playlist.Media {
 	m := lowLatency()
 	m.CanSkipUntil = 12000 * ms
-	m.Segments[2].Parts[3].Gap = true
-	m.Segments[3].Gap = true
-	m.Segments[3].Parts = nil
+	m.Segments[2].Gap = true
+	m.Segments[3].Parts[3].Gap = true
 	m.Segments[4].Discontinuity = true
 	m.Segments[4].Init = "v0/init-2.mp4"
 	m.Open.Discontinuity = true
@@ -102,7 +101,7 @@ func reconnected() *playlist.Media {
 func opening() *playlist.Media {
 	m := lowLatency()
 	m.Open.Parts = nil
-	m.PreloadHint = "v0/p172.m4s"
+	m.PreloadHint = "v0/p168.m4s"
 	m.Reports[0].LastPart = -1
 	return m
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Version is the EXT-X-VERSION of everything this server makes as fMP4: EXT-X-MAP
-// needs 6 and EXT-X-SKIP needs 9 (RFC 8216bis, 8).
+// needs 6, EXT-X-GAP 8 and EXT-X-SKIP 9 (RFC 8216bis, 8), and a playlist must not
+// change its version when the first of them appears.
 const Version = 9
 
 // Media is one media playlist. Durations are whole milliseconds.
@@ -38,7 +39,7 @@ type Segment struct {
 	Init          string        // URI of the init section; written where it changes
 	Discontinuity bool          // numbering, coding or time line change before this segment
 	Gap           bool          // the media is lost, players skip it
-	Parts         []Part        // still listed ones; "SHOULD be removed [...] more than three Target Durations from the end" (6.2.2)
+	Parts         []Part        // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
 }
 
 // Part is one partial segment.
@@ -137,8 +138,8 @@ func (m *Media) segment(s *Segment, init string) *m3u8.MediaSegment {
 }
 
 // appendPreamble writes everything of a segment that stands before its EXTINF.
-// "EXT-X-DISCONTINUITY, EXT-X-MAP, EXT-X-PROGRAM-DATE-TIME [...] MUST appear
-// before the first EXT-X-PART of the parent" (4.4.4.9), so those come first.
+// What applies to the whole segment must come before its first EXT-X-PART
+// (4.4.4.9), or low-latency players would read that part without it.
 func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
 	if s.Discontinuity {
 		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)

@@ -34,8 +34,8 @@ func TestMediaReadBack(t *testing.T) {
 			t.Errorf("segment %d: %s %v s, want %s %v", i, g.URI, g.Duration, w.URI, w.Duration)
 		}
 	}
-	if n := len(got.PartialSegments); n != 3*4+2 {
-		t.Errorf("%d parts, want 14", n)
+	if n := len(got.PartialSegments); n != 2*4+2 {
+		t.Errorf("%d parts, want 10", n)
 	}
 	if got.PreloadHints == nil || got.PreloadHints.URI != want.PreloadHint {
 		t.Errorf("preload hint %+v", got.PreloadHints)
@@ -225,7 +225,7 @@ func TestMediaErrors(t *testing.T) {
 		"no segment URI":        {func(m *playlist.Media) { m.Segments[0].URI = "" }, "segment 41: no URI"},
 		"line break in a URI":   {func(m *playlist.Media) { m.Segments[0].URI = "a\n#EXT-X-ENDLIST" }, "byte 0x0a"},
 		"quote in an init":      {func(m *playlist.Media) { m.Segments[0].Init = `i",X="` }, "init section: URI"},
-		"quote in a part":       {func(m *playlist.Media) { m.Segments[2].Parts[0].URI = `p"` }, "part 0: URI"},
+		"quote in a part":       {func(m *playlist.Media) { m.Segments[3].Parts[0].URI = `p"` }, "part 0: URI"},
 		"tag for a URI":         {func(m *playlist.Media) { m.Segments[0].URI = "#EXTM3U" }, "reads like a tag"},
 		"UTF-8 in a URI":        {func(m *playlist.Media) { m.Segments[0].URI = "é" }, "must be percent-encoded"},
 		"quote in an open part": {func(m *playlist.Media) { m.Open.Parts[1].URI = `p"` }, "open segment: part 1"},
@@ -256,7 +256,7 @@ func FuzzMediaURI(f *testing.F) {
 	structure := bytes.Count(render(f, lowLatency()), []byte("\n"))
 	f.Fuzz(func(t *testing.T, uri string) {
 		m := lowLatency()
-		m.Segments[0].URI, m.Segments[0].Init, m.Segments[2].Parts[0].URI = uri, uri, uri
+		m.Segments[0].URI, m.Segments[0].Init, m.Segments[3].Parts[0].URI = uri, uri, uri
 		m.PreloadHint, m.Reports[0].URI = uri, uri
 		b, err := m.Append(nil)
 		if err != nil {
