@@ -90,10 +90,9 @@ func parseAACConfig(config []byte) (aacConfig, error) {
 	if layout == 7 {
 		c.channels = 8
 	}
-	core := c.objectType
-	if core == aacSBR || core == aacPS { // explicit, hierarchical signalling
-		r.sampleRate()
-		core = r.objectType()
+	if c.objectType == aacSBR || c.objectType == aacPS { // explicit, hierarchical signalling
+		r.sampleRate() // after SBR
+		r.objectType() // of the core
 	}
 	if r.err != nil {
 		return c, fmt.Errorf("parse AudioSpecificConfig: %w", r.err)
@@ -101,7 +100,7 @@ func parseAACConfig(config []byte) (aacConfig, error) {
 	if c.sampleRate == 0 {
 		return c, errors.New("parse AudioSpecificConfig: no valid sampling rate")
 	}
-	if core == c.objectType && core == aacLC && layout != 0 {
+	if c.objectType == aacLC && layout != 0 { // a PCE would stand in between
 		c.objectType = r.compatibleExtension()
 	}
 	return c, nil

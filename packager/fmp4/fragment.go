@@ -2,7 +2,6 @@ package fmp4
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"barrage/packager/media"
 )
@@ -68,16 +67,18 @@ func AppendFragment(dst []byte, f Fragment) []byte {
 		return dst
 	}
 	l := measure(f.Samples)
-	dst = slices.Grow(dst, l.size())
+	dst = grow(dst, l.size())
 
 	dst = appendHeader(dst, l.moof(), "moof")
 	dst = appendFullHeader(dst, mfhdSize, "mfhd", 0, 0)
 	dst = be32(dst, f.Sequence)
 	dst = appendHeader(dst, l.traf(), "traf")
-	// "Movie Fragments [...] MUST use movie-fragment relative addressing"
-	// (RFC 8216bis, 3.1.2), or a part could not be moved behind another one.
+	// "fMP4 Segments MUST use movie-fragment-relative addressing" (RFC 8216bis,
+	// 3.1.2), or a part could not stand behind another one in a segment.
 	dst = appendFullHeader(dst, tfhdSize, "tfhd", 0, tfhdDefaultBaseIsMoof)
 	dst = be32(dst, trackID)
+	// "every Track Fragment Box MUST contain a Track Fragment Decode Time Box"
+	// (3.1.2). 64 bits: 90 kHz overflows 32 after 13 hours.
 	dst = appendFullHeader(dst, tfdtSize, "tfdt", 1, 0)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(f.Samples[0].DTS))
 	dst = appendTrun(dst, f.Samples, l)
@@ -87,6 +88,15 @@ func AppendFragment(dst []byte, f Fragment) []byte {
 		dst = append(dst, f.Samples[i].Data...)
 	}
 	return dst
+}
+
+// grow makes room for n more bytes and, unlike slices.Grow, for none beyond: a
+// part stays in memory as long as it is on offer.
+func grow(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) >= n {
+		return dst
+	}
+	return append(make([]byte, 0, len(dst)+n), dst...)
 }
 
 func measure(samples []media.Sample) layout {

@@ -106,9 +106,9 @@ func describeAAC(t media.Track) (sampleEntry, error) {
 	}, nil
 }
 
-// appendFtyp writes the brands: "a File Type Box ('ftyp') containing a brand
-// that is compatible with 'iso6' or higher" (RFC 8216bis, 3.1.2). No older one
-// is listed, since default-base-is-moof must not appear under those.
+// appendFtyp writes the brands: an init section "MUST contain a File Type Box
+// [...] containing a brand that is compatible with 'iso6' or higher" (RFC
+// 8216bis, 3.1.2).
 func appendFtyp(dst []byte) []byte {
 	dst = appendHeader(dst, boxHeader+4+4+4+4, "ftyp")
 	dst = append(dst, "iso6"...)

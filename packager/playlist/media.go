@@ -10,7 +10,8 @@ import (
 )
 
 // Version is the EXT-X-VERSION of everything this server makes as fMP4: EXT-X-MAP
-// needs 6 and EXT-X-SKIP needs 9 (RFC 8216bis, 8).
+// needs 6, EXT-X-GAP 8 and EXT-X-SKIP 9 (RFC 8216bis, 8), and a playlist must not
+// change its version when the first of them appears.
 const Version = 9
 
 // Media is one media playlist. Durations are whole milliseconds.
@@ -38,7 +39,7 @@ type Segment struct {
 	Init          string        // URI of the init section; written where it changes
 	Discontinuity bool          // numbering, coding or time line change before this segment
 	Gap           bool          // the media is lost, players skip it
-	Parts         []Part        // still listed ones; "SHOULD be removed [...] more than three Target Durations from the end" (6.2.2)
+	Parts         []Part        // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
 }
 
 // Part is one partial segment.
@@ -70,10 +71,11 @@ func (m *Media) Append(dst []byte) ([]byte, error) {
 	pl.SetCustomTag(block(m.appendHeader(nil)))
 	init := ""
 	for i := range m.Segments {
-		if err = pl.AppendSegment(m.segment(&m.Segments[i], init)); err != nil {
+		s := &m.Segments[i]
+		if err = pl.AppendSegment(m.segment(s, init)); err != nil {
 			return dst, fmt.Errorf("render media playlist: %w", err)
 		}
-		init = m.Segments[i].Init
+		init = s.Init
 	}
 	// AppendSegment raises it to the longest segment, but "the value of the
 	// EXT-X-TARGETDURATION tag [...] MUST NOT change" (6.2.1).
@@ -121,7 +123,9 @@ func (m *Media) appendServerControl(dst []byte) []byte {
 
 // segment translates a complete segment. init is the section in force before it.
 func (m *Media) segment(s *Segment, init string) *m3u8.MediaSegment {
-	lines := m.appendPreamble(nil, s, init)
+	const bytesPerPart, bytesBesides = 96, 160 // enough as a rule: one allocation
+	lines := make([]byte, 0, bytesBesides+bytesPerPart*len(s.Parts))
+	lines = m.appendPreamble(lines, s, init)
 	if s.Gap {
 		lines = append(lines, "#EXT-X-GAP\n"...)
 	}
@@ -134,8 +138,8 @@ func (m *Media) segment(s *Segment, init string) *m3u8.MediaSegment {
 }
 
 // appendPreamble writes everything of a segment that stands before its EXTINF.
-// "EXT-X-DISCONTINUITY, EXT-X-MAP, EXT-X-PROGRAM-DATE-TIME [...] MUST appear
-// before the first EXT-X-PART of the parent" (4.4.4.9), so those come first.
+// What applies to the whole segment must come before its first EXT-X-PART
+// (4.4.4.9), or low-latency players would read that part without it.
 func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
 	if s.Discontinuity {
 		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
@@ -147,7 +151,7 @@ func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
 	}
 	if !s.PDT.IsZero() {
 		dst = append(dst, "#EXT-X-PROGRAM-DATE-TIME:"...)
-		dst = append(s.PDT.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z"), '\n')
+		dst = append(s.PDT.UTC().Round(time.Millisecond).AppendFormat(dst, "2006-01-02T15:04:05.000Z"), '\n')
 	}
 	if m.lowLatency() {
 		for i := range s.Parts {

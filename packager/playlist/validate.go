@@ -139,9 +139,8 @@ func checkURI(uri string) error {
 	return nil
 }
 
-// checkQuoted admits what may stand inside quotes: "a quoted-string [...] MUST
-// NOT contain line feed, carriage return or double quote" (4.2), and a playlist
-// no control character at all (4.1).
+// checkQuoted admits what may stand inside quotes: a quoted-string has no line
+// break and no double quote (4.2), a playlist no control character (4.1).
 func checkQuoted(what, s string) error {
 	if s == "" {
 		return fmt.Errorf("no %s", what)
