@@ -175,7 +175,7 @@ func (p *prelude) measure(cfg Config) measure {
 	if t, ok := p.tracks[media.Audio]; ok && p.has(media.Audio) {
 		unit = timeline.Duration(timeline.AudioUnit(t), t.SampleRate)
 	}
-	frame := unit
+	frame := unit.Seconds()
 	m.limits.first = cfg.SegmentDuration
 	longest := cfg.SegmentDuration
 	if t, ok := p.tracks[media.Video]; ok && p.has(media.Video) {
@@ -194,22 +194,22 @@ func (p *prelude) measure(cfg Config) measure {
 	return m
 }
 
-// videoRate returns the frame grid, if there is one, and how long a frame lasts.
-func videoRate(t media.Track, times []int64) (timeline.Rate, time.Duration) {
+// videoRate returns the frame grid, if there is one, and how many seconds a frame lasts.
+func videoRate(t media.Track, times []int64) (timeline.Rate, float64) {
 	rate, ok := timeline.Detect(times, int64(t.TimeScale), timeline.Promise(t.FrameRate))
 	if ok {
-		return rate, time.Duration(float64(time.Second) / rate.Float())
+		return rate, 1 / rate.Float()
 	}
 	if n := len(times); n > 1 && times[n-1] > times[0] {
-		return rate, timeline.Duration(times[n-1]-times[0], t.TimeScale) / time.Duration(n-1)
+		return rate, timeline.Duration(times[n-1]-times[0], t.TimeScale).Seconds() / float64(n-1)
 	}
-	return rate, time.Second / 30
+	return rate, 1. / 30
 }
 
 // partLength returns the whole number of frames nearest to what is configured.
-func partLength(want, frame time.Duration) time.Duration {
-	n := max(1, math.Round(float64(want)/float64(frame)-1e-6))
-	return time.Duration(n * float64(frame))
+func partLength(want time.Duration, frame float64) time.Duration {
+	n := max(1, math.Round(want.Seconds()/frame-1e-6))
+	return time.Duration(math.Round(n * frame * float64(time.Second)))
 }
 
 // partTarget leaves room for jitter (facts of ordinary encoders: a target equal to
