@@ -9,6 +9,7 @@ import (
 
 func TestMemoryContract(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) func() brokertest.Node {
+		t.Helper()
 		m := chat.NewMemory(chat.MemoryOptions{})
 		t.Cleanup(func() { m.Close() })
 		return func() brokertest.Node { return m }

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"barrage/chat"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-
-	"barrage/chat"
 )
 
 // Options wire a Broker.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"barrage/chat"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // room is one channel of the link and who listens on it, guarded by link.mu.
