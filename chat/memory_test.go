@@ -11,7 +11,7 @@ func TestMemoryContract(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) func() brokertest.Node {
 		t.Helper()
 		m := chat.NewMemory(chat.MemoryOptions{})
-		t.Cleanup(func() { m.Close() })
+		t.Cleanup(func() { _ = m.Close() })
 		return func() brokertest.Node { return m }
 	})
 }

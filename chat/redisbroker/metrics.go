@@ -67,7 +67,7 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "barrage_redisbroker_probe_age_seconds",
 			Help: "Time since a heartbeat came back through Redis pub/sub, or since the start.",
-		}, func() float64 { return l.probeAge().Seconds() })),
+		}, func() float64 { return l.heart.age().Seconds() })),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
