@@ -44,9 +44,10 @@ type link struct {
 	order sync.Mutex
 
 	mu      sync.Mutex
-	session *session // nil while there is no connection
+	session *session         // nil while there is no connection
 	rooms   map[string]*room // by channel
 	closed  bool
+	foreign sync.Once      // warns of messages that are not ours
 	lapses  sync.WaitGroup // timers of rooms that will still run
 
 	first chan struct{} // closed when the first attempt worked or failed

@@ -155,8 +155,11 @@ func (l *link) deliver(m *redis.Message) {
 	msg, err := parseMessage(m.Payload)
 	switch {
 	case err != nil:
-		l.logger.Warn("message on the bus not understood", "room", r.name, "err", err,
-			"hint", "something else publishes on barrage's channels, or a node is of another version")
+		l.metrics.foreign.Inc()
+		l.foreign.Do(func() { // once: whoever sent it can send many
+			l.logger.Warn("message on the bus not understood", "room", r.name, "err", err,
+				"hint", "something else publishes on barrage's channels, or a node is of another version")
+		})
 	case msg.state != nil:
 		l.setState(r, msg.state.State, time.Duration(msg.state.TTL)*time.Millisecond)
 	case len(msg.frame) > 0:
