@@ -37,7 +37,7 @@ func TestMailboxOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		m := chat.NewMailbox(&d)
-		defer closed(t, m)
+		defer closeMailbox(t, m)
 		m.Frame([]byte("1"))
 		m.Link(false)
 		m.State(chat.RoomState{Phase: "live"})
@@ -50,20 +50,20 @@ func TestMailboxOrder(t *testing.T) {
 	})
 }
 
-func closed(t *testing.T, m *chat.Mailbox) {
+func closeMailbox(t *testing.T, m *chat.Mailbox) {
 	t.Helper()
 	if err := m.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
 }
 
-// overflow holds the handler up with frame 0 and runs fill, and returns what
+// overflowMailbox holds the handler up with frame 0 and runs fill, and returns what
 // the handler is told once it goes on.
-func overflow(t *testing.T, fill func(m *chat.Mailbox)) []string {
+func overflowMailbox(t *testing.T, fill func(m *chat.Mailbox)) []string {
 	t.Helper()
-	d := &stuck{entered: make(chan struct{}), release: make(chan struct{})}
+	d := &stuckDiary{entered: make(chan struct{}), release: make(chan struct{})}
 	m := chat.NewMailbox(d)
-	defer closed(t, m)
+	defer closeMailbox(t, m)
 	m.Frame([]byte("0"))
 	<-d.entered
 	fill(m)
@@ -74,14 +74,14 @@ func overflow(t *testing.T, fill func(m *chat.Mailbox)) []string {
 	return d.read()
 }
 
-// stuck is a diary that hangs in its first frame until released.
-type stuck struct {
+// stuckDiary is a diary that hangs in its first frame until released.
+type stuckDiary struct {
 	diary
 	once             sync.Once
 	entered, release chan struct{}
 }
 
-func (s *stuck) Frame(frame []byte) {
+func (s *stuckDiary) Frame(frame []byte) {
 	s.once.Do(func() { close(s.entered); <-s.release })
 	s.diary.Frame(frame)
 }
@@ -115,7 +115,7 @@ func TestMailboxGap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				got := overflow(t, func(m *chat.Mailbox) {
+				got := overflowMailbox(t, func(m *chat.Mailbox) {
 					for range 1024 {
 						m.Frame([]byte("x"))
 					}
@@ -135,7 +135,7 @@ func TestMailboxBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		big := make([]byte, 1<<20)
-		got := overflow(t, func(m *chat.Mailbox) {
+		got := overflowMailbox(t, func(m *chat.Mailbox) {
 			for range 20 {
 				m.Frame(big)
 			}
@@ -153,12 +153,12 @@ func TestMailboxClose(t *testing.T) {
 	for range 100 {
 		m.Frame([]byte("x"))
 	}
-	closed(t, m)
+	closeMailbox(t, m)
 	before := d.read()
 	m.Frame([]byte("late"))
 	m.State(chat.RoomState{})
 	m.Link(true)
-	closed(t, m)
+	closeMailbox(t, m)
 	if after := d.read(); len(after) != len(before) {
 		t.Errorf("told %q after Close", after[len(before):])
 	}

@@ -17,12 +17,12 @@ import (
 func TestMemoryContract(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) func() brokertest.Node {
 		t.Helper()
-		m := newMemory(t, chat.MemoryOptions{})
+		m := openMemory(t, chat.MemoryOptions{})
 		return func() brokertest.Node { return m }
 	})
 }
 
-func newMemory(t *testing.T, opts chat.MemoryOptions) *chat.Memory {
+func openMemory(t *testing.T, opts chat.MemoryOptions) *chat.Memory {
 	t.Helper()
 	m := chat.NewMemory(opts)
 	t.Cleanup(func() {
@@ -63,7 +63,7 @@ func TestMemoryLogBound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMemory(t, c.opts)
+			m := openMemory(t, c.opts)
 			for _, batch := range c.append {
 				memoryAppend(t, m, batch)
 			}
@@ -82,7 +82,7 @@ func TestMemoryLogBound(t *testing.T) {
 func TestMemoryIDs(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(5000)
-	m := newMemory(t, chat.MemoryOptions{Now: func() time.Time { return now }})
+	m := openMemory(t, chat.MemoryOptions{Now: func() time.Time { return now }})
 	for _, ms := range []int64{5000, 5000, 4000, 5001, 1} {
 		now = time.UnixMilli(ms)
 		memoryAppend(t, m, "x")
@@ -99,7 +99,7 @@ func TestMemoryIDs(t *testing.T) {
 func TestMemoryLeaseClock(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	m := newMemory(t, chat.MemoryOptions{Now: func() time.Time { return now }})
+	m := openMemory(t, chat.MemoryOptions{Now: func() time.Time { return now }})
 	for _, step := range []struct {
 		after time.Duration // since the beginning
 		node  string
@@ -127,7 +127,7 @@ func TestMemoryLeaseClock(t *testing.T) {
 func TestMemoryStateTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(t, chat.MemoryOptions{})
+		m := openMemory(t, chat.MemoryOptions{})
 		var d diary
 		s, err := m.Subscribe(t.Context(), "live", &d)
 		if err != nil {
@@ -139,13 +139,13 @@ func TestMemoryStateTimes(t *testing.T) {
 			}
 		}
 		put()
-		tick(8 * time.Second)
+		passTime(8 * time.Second)
 		put()
-		tick(9999 * time.Millisecond)
+		passTime(9999 * time.Millisecond)
 		if got, want := d.read(), []string{"state live", "state live"}; !slices.Equal(got, want) {
 			t.Errorf("before the second's end: %q, want %q", got, want)
 		}
-		tick(time.Millisecond)
+		passTime(time.Millisecond)
 		if got, want := d.read(), []string{"state live", "state live", "state "}; !slices.Equal(got, want) {
 			t.Errorf("at the second's end: %q, want %q", got, want)
 		}
@@ -156,8 +156,8 @@ func TestMemoryStateTimes(t *testing.T) {
 	})
 }
 
-// tick moves the bubble's clock.
-func tick(d time.Duration) {
+// passTime moves the bubble's clock.
+func passTime(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
@@ -195,7 +195,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(fmt.Sprintf("append-%d-subscribers", subscribers), func(b *testing.B) {
 			m := chat.NewMemory(chat.MemoryOptions{})
 			for range subscribers {
-				if _, err := m.Subscribe(b.Context(), "live", &ignore{}); err != nil {
+				if _, err := m.Subscribe(b.Context(), "live", &deafHandler{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -212,8 +212,8 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-type ignore struct{}
+type deafHandler struct{}
 
-func (*ignore) Frame([]byte)         {}
-func (*ignore) State(chat.RoomState) {}
-func (*ignore) Link(bool)            {}
+func (*deafHandler) Frame([]byte)         {}
+func (*deafHandler) State(chat.RoomState) {}
+func (*deafHandler) Link(bool)            {}
