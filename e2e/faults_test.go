@@ -148,6 +148,14 @@ func TestBadComments(t *testing.T) {
 	})
 
 	// The page stops a long comment by itself; the server must not rely on that.
+	p.fill(t, commentBox, strings.Repeat("好", 201))
+	eventually(t, 5*time.Second, "too long", func() error {
+		text, err := p.text(t.Context(), "body")
+		if err != nil {
+			return err
+		}
+		return says(t, "comment too long", text)
+	})
 	c := join(t, s.url(""), "program")
 	cid := c.say(t, strings.Repeat("好", 201))
 	eventually(t, 5*time.Second, "too long", func() error {

@@ -117,3 +117,41 @@ func TestLongGOPPlays(t *testing.T) {
 	})
 	studio.calm(t)
 }
+
+// TestFirstPlayable measures what an anchor waits for: from the first sample to
+// the first playlist a player can start from.
+func TestFirstPlayable(t *testing.T) {
+	s := serve(t)
+	publish(t, s.publishURL(t), card{})
+	index := s.url("/hls/" + room + "/index.m3u8")
+	var playlist []byte
+	eventually(t, 20*time.Second, "a playlist", func() error {
+		multivariant, err := get(t.Context(), index)
+		if err != nil {
+			return err
+		}
+		playlist, err = get(t.Context(), strings.TrimSuffix(index, "index.m3u8")+variant(string(multivariant)))
+		return err
+	})
+	playable := time.Now()
+	_, rest, ok := strings.Cut(string(playlist), "#EXT-X-PROGRAM-DATE-TIME:")
+	if !ok {
+		t.Fatalf("no program date time in:\n%s", playlist)
+	}
+	text, _, _ := strings.Cut(rest, "\n")
+	first, err := time.Parse("2006-01-02T15:04:05.999Z07:00", strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("playable %v after the first sync sample; one GOP is 2 s", playable.Sub(first).Round(time.Millisecond))
+}
+
+// variant returns the first URI of a multivariant playlist that is no rendition.
+func variant(playlist string) string {
+	for line := range strings.Lines(playlist) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return line
+		}
+	}
+	return ""
+}

@@ -30,7 +30,8 @@ type stats struct {
 }
 
 func (p page) stats(ctx context.Context) (s stats, err error) {
-	return s, p.eval(ctx, `window.barrage.stats()`, &s)
+	return s, p.eval(ctx, `(({latency, targetLatency, lowLatency, partsLoaded, fatalErrors, errors, reloads}) =>
+		({latency, targetLatency, lowLatency, partsLoaded, fatalErrors, errors, reloads}))(window.barrage)`, &s)
 }
 
 func (p page) currentTime(ctx context.Context) (at float64, err error) {
