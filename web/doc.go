@@ -1,0 +1,38 @@
+// Package web serves the pages: the directory of rooms, the room with its
+// picture and bullets, the anchor's studio.
+//
+// The TypeScript in src is bundled by build.mjs into dist, which is embedded.
+// One request for /r/live goes: slug checked → template with the configuration
+// in <meta> tags → strict security headers → the browser loads the hashed,
+// immutable files of /assets/ → the page talks to the media role's JSON API
+// and to the chat role's WebSocket on its own.
+//
+// Invariants
+//
+//   - The package knows neither video nor chat; it hands their addresses on.
+//   - No page holds an inline script, an inline style or a foreign address, so
+//     the Content-Security-Policy needs no exception.
+//   - A file under /assets/ never changes under its name.
+//
+// # Decisions
+//
+//   - Configuration in <meta> tags, over a script block or a config.json: it
+//     needs no exception in the policy and no second request.
+//   - Pages are shells drawn by script, over HTML rendered on the server: every
+//     state of a room changes while somebody looks at it, and two renderers of
+//     one state drift apart.
+//   - The placeholder in dist keeps `go build` and `go test` free of Node; a
+//     binary built that way answers every page with the command that builds it.
+//   - Files are compressed once at build time, over on the fly: 180 KiB of
+//     player would cost more CPU than the segments behind it.
+//   - No framework in the page: a room has about thirty moving parts, and the
+//     budget of 250 KiB is spent on the player.
+//   - The list of comments is the record, in the order of the chat; bullets are
+//     the moment, at the writer's place in the stream. So a comment for which
+//     the screen has no lane is still read by everybody.
+//   - The page marks its media requests with a CMCD session header on the same
+//     origin only: on another one the header would cost a preflight request per
+//     segment, and a cache in between counts nobody anyway.
+//   - hls.js over native HLS everywhere but on Apple's engine: only there is
+//     the native player the better one.
+package web

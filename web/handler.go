@@ -1,0 +1,186 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"barrage/internal/slug"
+)
+
+//go:embed dist templates
+var embedded embed.FS
+
+// Options carry the wiring of New. All may be zero.
+type Options struct {
+	Logger *slog.Logger
+	// Assets replaces the embedded files of dist: a build on disk, or a test's.
+	Assets fs.FS
+}
+
+// pages are the names of the bundles build.mjs makes.
+const (
+	pageDirectory = "directory"
+	pageRoom      = "room"
+	pageStudio    = "studio"
+)
+
+// handler serves one configuration. Everything in it is read-only after New.
+type handler struct {
+	config    Config
+	csp       string
+	assets    *assets
+	templates *template.Template
+	log       *slog.Logger
+}
+
+// New returns the handler of the pages and of /assets/. What it does not know
+// gets a 404 page, so that it can stand at "/" of a mux.
+func New(cfg Config, opts Options) (http.Handler, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Assets == nil {
+		dist, err := fs.Sub(embedded, "dist")
+		if err != nil {
+			return nil, fmt.Errorf("embedded pages: %w", err)
+		}
+		opts.Assets = dist
+	}
+	loaded, err := loadAssets(opts.Assets)
+	if err != nil {
+		return nil, err
+	}
+	templates, err := template.ParseFS(embedded, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("page templates: %w", err)
+	}
+	if !loaded.built() {
+		opts.Logger.Warn("pages are not built", "hint", "run 'make build'; until then every page says so")
+	}
+	h := &handler{
+		config: cfg, csp: policy(originOf(cfg.HLSURL), originOf(cfg.ChatURL)),
+		assets: loaded, templates: templates, log: opts.Logger,
+	}
+	return h.routes(), nil
+}
+
+// originOf parses a value Validate has passed; nil when it is empty.
+func originOf(value string) *url.URL {
+	u, err := parseOrigin(value)
+	if err != nil {
+		return nil
+	}
+	return u
+}
+
+func (h *handler) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		h.page(w, r, pageDirectory, "")
+	})
+	mux.HandleFunc("GET /r/{room}", h.room(pageRoom))
+	mux.HandleFunc("GET /studio/{room}", h.room(pageStudio))
+	mux.HandleFunc("GET /assets/{name}", h.asset)
+	mux.HandleFunc("GET /favicon.ico", h.favicon)
+	mux.HandleFunc("GET /", h.notFound)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header(), h.csp)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (h *handler) room(page string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		room := r.PathValue("room")
+		if slug.Check(room) != nil {
+			h.notFound(w, r)
+			return
+		}
+		h.page(w, r, page, room)
+	}
+}
+
+func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
+	f, ok := h.assets.files[r.PathValue("name")]
+	if !ok {
+		h.notFound(w, r)
+		return
+	}
+	f.write(w, r)
+}
+
+// favicon answers what browsers ask for without being told to.
+func (h *handler) favicon(w http.ResponseWriter, r *http.Request) {
+	if !h.assets.built() {
+		h.notFound(w, r)
+		return
+	}
+	http.Redirect(w, r, "/assets/"+h.assets.manifest.Icon, http.StatusFound)
+}
+
+// view is what the templates see.
+type view struct {
+	Config
+	Lang, Page, Room string
+	Icon             string
+	Bundle           bundle
+}
+
+func (h *handler) page(w http.ResponseWriter, r *http.Request, page, room string) {
+	v := h.view(r, page, room)
+	if !h.assets.built() {
+		h.render(w, r, http.StatusServiceUnavailable, "unbuilt.html", v)
+		return
+	}
+	h.render(w, r, http.StatusOK, "page.html", v)
+}
+
+func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
+	h.render(w, r, http.StatusNotFound, "notfound.html", h.view(r, pageDirectory, ""))
+}
+
+func (h *handler) view(r *http.Request, page, room string) view {
+	return view{
+		Config: h.config, Lang: language(r.Header.Get("Accept-Language")), Page: page, Room: room,
+		Icon: h.assets.manifest.Icon, Bundle: h.assets.manifest.Pages[page],
+	}
+}
+
+func (h *handler) render(w http.ResponseWriter, r *http.Request, code int, name string, v view) {
+	var body bytes.Buffer
+	if err := h.templates.ExecuteTemplate(&body, name, v); err != nil {
+		h.log.Error("page template failed", "file", name, "err", err)
+		http.Error(w, "the page could not be drawn", http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	header.Set("Cache-Control", "no-cache")
+	header.Set("Vary", "Accept-Language")
+	w.WriteHeader(code)
+	if r.Method != http.MethodHead {
+		w.Write(body.Bytes())
+	}
+}
+
+// language picks one of the two languages of the pages by the reader's first
+// choice. The script in the page may choose again.
+func language(accept string) string {
+	first, _, _ := strings.Cut(accept, ",")
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(first)), "zh") {
+		return "zh"
+	}
+	return "en"
+}

@@ -1,0 +1,151 @@
+// The JSON API of the media role, read with suspicion: a field of the wrong
+// type becomes its empty value, never an exception in the middle of a page.
+
+export type Phase = "offline" | "starting" | "live" | "away" | "ended";
+
+export interface Room {
+  room: string;
+  phase: Phase;
+  session: string;
+  epoch: string;
+  since: number; // ms since the Unix epoch; 0 = unknown
+  players: number;
+  hls: string; // path or address of the multivariant playlist
+}
+
+export interface Video {
+  codec: string;
+  width: number;
+  height: number;
+  fps: number;
+  gopSeconds: number;
+}
+
+export interface Audio {
+  codec: string;
+  sampleRate: number;
+  channels: number;
+}
+
+export interface Ingest {
+  connected: boolean;
+  connectedAt: number;
+  client: string;
+  remote: string;
+  bitrate: number; // bits per second
+  video: Video | null;
+  audio: Audio | null;
+  warnings: string[]; // codes
+}
+
+export interface Publish {
+  servers: string[];
+  key: string;
+}
+
+/** An answer that is not 2xx. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+  ) {
+    super(`${status} ${code}`);
+  }
+}
+
+type Dict = Record<string, unknown>;
+
+const dict = (v: unknown): Dict => (typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Dict) : {});
+const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
+const text = (v: unknown): string => (typeof v === "string" ? v : "");
+const number = (v: unknown): number => (typeof v === "number" && Number.isFinite(v) ? v : 0);
+
+const phases: readonly string[] = ["offline", "starting", "live", "away", "ended"];
+
+export function parsePhase(v: unknown): Phase {
+  return typeof v === "string" && phases.includes(v) ? (v as Phase) : "offline";
+}
+
+export function parseRoom(value: unknown): Room {
+  const v = dict(value);
+  const room = text(v.room);
+  return {
+    room,
+    phase: parsePhase(v.phase),
+    session: text(v.session),
+    epoch: text(v.epoch),
+    since: number(v.since),
+    players: number(v.players),
+    hls: text(v.hls) || `/hls/${room}/index.m3u8`,
+  };
+}
+
+export function parseRooms(value: unknown): Room[] {
+  return list(dict(value).rooms).map(parseRoom).filter((r) => r.room !== "");
+}
+
+/** Viewers by room, from the chat role's list. */
+export function parseViewers(value: unknown): Map<string, number> {
+  const rows = list(dict(value).rooms).map(dict);
+  return new Map(rows.map((r) => [text(r.room), number(r.viewers)]));
+}
+
+export function parseIngest(value: unknown): Ingest {
+  const v = dict(value);
+  return {
+    connected: v.connected === true,
+    connectedAt: number(v.connected_at),
+    client: text(v.client),
+    remote: text(v.remote),
+    bitrate: number(v.bitrate),
+    video: parseVideo(v.video),
+    audio: parseAudio(v.audio),
+    warnings: list(v.warnings).map((w) => text(dict(w).code)).filter((c) => c !== ""),
+  };
+}
+
+function parseVideo(value: unknown): Video | null {
+  const v = dict(value);
+  if (text(v.codec) === "") return null;
+  return {
+    codec: text(v.codec),
+    width: number(v.width),
+    height: number(v.height),
+    fps: number(v.fps),
+    gopSeconds: number(v.gop_seconds),
+  };
+}
+
+function parseAudio(value: unknown): Audio | null {
+  const v = dict(value);
+  if (text(v.codec) === "") return null;
+  return { codec: text(v.codec), sampleRate: number(v.sample_rate), channels: number(v.channels) };
+}
+
+export function parsePublish(value: unknown): Publish {
+  const v = dict(value);
+  return { servers: list(v.servers).map(text).filter((s) => s !== ""), key: text(v.key) };
+}
+
+const requestTimeout = 8000;
+
+async function fetchJSON(url: string, token = ""): Promise<unknown> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(requestTimeout) });
+  if (!response.ok) {
+    const body: unknown = await response.json().catch(() => null);
+    throw new ApiError(response.status, text(dict(dict(body).error).code));
+  }
+  return response.json();
+}
+
+const roomPath = (room: string): string => `/api/v1/rooms/${encodeURIComponent(room)}`;
+
+export const fetchRooms = async (): Promise<Room[]> => parseRooms(await fetchJSON("/api/v1/rooms"));
+export const fetchRoom = async (room: string): Promise<Room> => parseRoom(await fetchJSON(roomPath(room)));
+export const fetchViewers = async (url: string): Promise<Map<string, number>> => parseViewers(await fetchJSON(url));
+export const fetchIngest = async (room: string, token: string): Promise<Ingest> =>
+  parseIngest(await fetchJSON(`${roomPath(room)}/ingest`, token));
+export const fetchPublish = async (room: string, token: string): Promise<Publish> =>
+  parsePublish(await fetchJSON(`${roomPath(room)}/publish`, token));

@@ -1,0 +1,122 @@
+// The list of comments: bounded, and it follows the newest one unless the
+// reader has scrolled back.
+
+import { h, icon, show } from "./dom";
+import { hue } from "./format";
+import type { Key, Speaker } from "./i18n";
+import { icons } from "./icons";
+import type { Comment } from "./protocol";
+
+const maxRows = 200;
+const maxRowsBack = 600; // while somebody reads back, rows above must not vanish under their eyes
+const nearEnd = 60; // px
+
+export class CommentList {
+  readonly root: HTMLElement;
+  private readonly list: HTMLElement;
+  private readonly pill: HTMLButtonElement;
+  private readonly pillText: HTMLElement;
+  private readonly empty: HTMLElement;
+  private readonly own = new Map<string, HTMLElement>(); // by cid
+  private follows = true;
+  private unread = 0;
+
+  constructor(private readonly speaker: Speaker) {
+    this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0, role: "log", "aria-live": "off" });
+    speaker.say(this.list, "chat.list", {}, "aria-label");
+    this.empty = speaker.say(h("p", { class: "comments-empty", testid: "comments-empty" }), "chat.empty");
+    this.pillText = h("span");
+    this.pill = h("button", { class: "pill-new", type: "button", testid: "new-comments", hidden: true }, this.pillText, icon(...icons.down));
+    this.pill.addEventListener("click", () => this.toEnd());
+    this.list.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.root = h("div", { class: "comments-box" }, this.empty, this.list, this.pill);
+    new ResizeObserver(() => this.follows && this.toEnd()).observe(this.list);
+  }
+
+  append(comments: Comment[]): void {
+    if (comments.length === 0) return;
+    const rows = document.createDocumentFragment();
+    for (const c of comments) rows.append(this.row(c));
+    this.insert(rows, comments.length);
+  }
+
+  /** The reader's own comment, before the server has answered. */
+  appendOwn(cid: string, c: Comment): void {
+    const row = this.row(c);
+    row.classList.add("own");
+    row.append(h("span", { class: "fate", testid: "fate" }));
+    this.own.set(cid, row);
+    this.insert(row, 1);
+    this.setFate(cid, "fate.pending");
+    this.toEnd();
+  }
+
+  /** Says what became of an own comment; null = it is shown, nothing to say. */
+  setFate(cid: string, key: Key | null, bad = false): void {
+    const row = this.own.get(cid);
+    const fate = row?.querySelector(".fate");
+    if (!row || !fate) return;
+    row.dataset.fate = key ?? "shown";
+    row.classList.toggle("rejected", bad);
+    row.classList.toggle("pending", key === "fate.pending");
+    if (key) this.speaker.say(fate, key);
+    else fate.remove();
+  }
+
+  /** A line of the house: something to know that nobody said. */
+  note(key: Key, vars: Record<string, string | number> = {}): void {
+    this.insert(this.speaker.say(h("li", { class: "note" }), key, vars), 0);
+  }
+
+  private row(c: Comment): HTMLElement {
+    const nick = h("b", { class: "nick" }, c.nick);
+    nick.style.setProperty("--hue", String(hue(c.author || c.nick)));
+    const text = h("span", { class: "said" }, c.text);
+    if (c.color !== "#ffffff") {
+      text.classList.add("tinted");
+      text.style.setProperty("--tint", c.color);
+    }
+    const row = h("li", { class: "comment", testid: "comment" }, this.badge(c), nick, " ", text);
+    row.dataset.role = c.role;
+    return row;
+  }
+
+  private badge(c: Comment): HTMLElement | null {
+    if (c.role === "viewer") return null;
+    return this.speaker.say(h("span", { class: "badge" }), c.role === "host" ? "chat.host" : "chat.moderator");
+  }
+
+  private insert(rows: Node, fresh: number): void {
+    show(this.empty, false);
+    this.list.append(rows);
+    this.trim(this.follows ? maxRows : maxRowsBack);
+    if (this.follows) this.toEnd();
+    else if (fresh > 0) this.announce(this.unread + fresh);
+  }
+
+  private trim(limit: number): void {
+    while (this.list.childElementCount > limit) {
+      const first = this.list.firstElementChild as HTMLElement;
+      for (const [cid, row] of this.own) if (row === first) this.own.delete(cid);
+      first.remove();
+    }
+  }
+
+  private scrolled(): void {
+    const { scrollHeight, scrollTop, clientHeight } = this.list;
+    this.follows = scrollHeight - scrollTop - clientHeight < nearEnd;
+    if (this.follows) this.announce(0);
+  }
+
+  private toEnd(): void {
+    this.follows = true;
+    this.announce(0);
+    this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  private announce(unread: number): void {
+    this.unread = unread;
+    show(this.pill, unread > 0);
+    if (unread > 0) this.speaker.say(this.pillText, "chat.new", { n: unread });
+  }
+}

@@ -1,0 +1,42 @@
+// window.barrage: what end-to-end tests and curious people read. Values are
+// computed when they are read, nothing can be set.
+//
+//   currentState   what the stage shows: connecting, offline, starting, live,
+//                  buffering, away, ended, unreachable, unsupported
+//   chatState      connecting, open, reconnecting, refused
+//   latency        seconds behind the live edge, null before the picture
+//   targetLatency  what hls.js aims at
+//   lowLatency     whether the playlist has parts and they are used
+//   partsLoaded    parts loaded so far
+//   fatalErrors    fatal errors of hls.js so far; errors = their names
+//   reloads        how often the source was loaded anew after one
+//   playhead       program date time under the playhead in ms, or null
+//   bulletsShown   bullets drawn so far
+
+import type { Player } from "./player";
+import type { Stage } from "./stage";
+import type { Talk } from "./talk";
+
+declare global {
+  interface Window {
+    barrage?: object;
+  }
+}
+
+export function expose(stage: Stage, talk: Talk): void {
+  const player: Player = stage.player;
+  const view = {
+    get currentState() { return stage.screen; },
+    get chatState() { return talk.link; },
+    get latency() { return player.measure().latency; },
+    get targetLatency() { return player.measure().targetLatency; },
+    get lowLatency() { return player.stats.lowLatency; },
+    get partsLoaded() { return player.stats.partsLoaded; },
+    get fatalErrors() { return player.stats.fatalErrors; },
+    get errors() { return [...player.stats.errors]; },
+    get reloads() { return player.stats.reloads; },
+    get playhead() { return player.playhead(); },
+    get bulletsShown() { return stage.bullets.shown; },
+  };
+  Object.defineProperty(window, "barrage", { value: Object.freeze(view) });
+}

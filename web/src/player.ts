@@ -1,0 +1,252 @@
+// The picture: hls.js, or the native player on Apple's engine. It loads one
+// source, recovers from what it can, loads it again after what it cannot, and
+// never asks for the page to be reloaded.
+
+import Hls, { type ErrorData, type HlsConfig } from "hls.js";
+import { Backoff } from "./backoff";
+import { sameOrigin } from "./config";
+import type { Picture } from "./screen";
+
+export interface PlayerStats {
+  latency: number | null; // seconds behind the live edge
+  targetLatency: number | null;
+  lowLatency: boolean; // the playlist offers parts and hls.js uses them
+  partsLoaded: number;
+  fatalErrors: number;
+  errors: string[]; // details of the last fatal ones
+  reloads: number;
+}
+
+export interface PlayerEvents {
+  picture(p: Picture): void;
+  blocked(blocked: boolean): void; // the browser wants a tap before it plays
+}
+
+const stallMs = 1500; // from here on a stall is the stream's, not a hiccup
+const maxErrors = 20;
+
+/** Apple's engine plays HLS better itself; Chromium's answer to canPlayType is no reason to prefer it. */
+function prefersNative(video: HTMLVideoElement): boolean {
+  return navigator.vendor.startsWith("Apple") && video.canPlayType("application/vnd.apple.mpegurl") !== "";
+}
+
+interface DatedVideo {
+  getStartDate?: () => Date; // WebKit: program date time of position 0
+}
+
+export class Player {
+  readonly supported: boolean;
+  readonly stats: PlayerStats = {
+    latency: null,
+    targetLatency: null,
+    lowLatency: false,
+    partsLoaded: 0,
+    fatalErrors: 0,
+    errors: [],
+    reloads: 0,
+  };
+  private readonly native: boolean;
+  private readonly session = `barrage-${sessionId()}`;
+  private readonly backoff = new Backoff({ first: 700, max: 6000 });
+  private hls: Hls | null = null;
+  private url = "";
+  private retry = 0;
+  private stall = 0;
+  private stalled = false;
+  private lastRecovery = 0;
+  private picture: Picture = "none";
+  private seen = false; // this source has moved once
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    private readonly events: PlayerEvents,
+  ) {
+    this.native = prefersNative(video);
+    this.supported = this.native || Hls.isSupported();
+    this.listen();
+  }
+
+  get loaded(): boolean {
+    return this.url !== "";
+  }
+
+  /** Loads `url`, also when it is loaded already: a new stream epoch lives at the same address. */
+  load(url: string): void {
+    this.drop();
+    this.url = url;
+    this.set(this.seen ? "stalled" : "loading");
+    if (this.native) this.video.src = url;
+    else this.attach(url);
+    this.play();
+  }
+
+  unload(): void {
+    this.drop();
+    this.url = "";
+    this.seen = false;
+    this.video.removeAttribute("src");
+    this.video.load();
+    this.set("none");
+  }
+
+  /** Plays; a browser that forbids it is asked again without sound, then the viewer is. */
+  play(): void {
+    this.video.play().then(
+      () => this.events.blocked(false),
+      (e: unknown) => {
+        if (e instanceof DOMException && e.name === "NotAllowedError") this.events.blocked(true);
+      },
+    );
+  }
+
+  /** Program date time under the playhead in ms; null when no picture moves there. */
+  playhead(): number | null {
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.stalled || this.picture === "ended") {
+      return null;
+    }
+    const date = this.native ? this.nativeDate() : (this.hls?.playingDate?.getTime() ?? NaN);
+    return Number.isFinite(date) ? date : null;
+  }
+
+  /** Seconds behind the newest moment the player would choose by itself; 0 = live. */
+  behind(): number {
+    const live = this.livePosition();
+    return live === null ? 0 : Math.max(0, live - this.video.currentTime);
+  }
+
+  goLive(): void {
+    const live = this.livePosition();
+    if (live !== null) this.video.currentTime = live;
+    this.play();
+  }
+
+  /** Brings stats up to date; called by whoever shows them. */
+  measure(): PlayerStats {
+    this.stats.latency = this.hls && this.hls.latency > 0 ? this.hls.latency : null;
+    this.stats.targetLatency = this.hls?.targetLatency ?? null;
+    return this.stats;
+  }
+
+  private livePosition(): number | null {
+    if (this.hls) return this.hls.liveSyncPosition;
+    const { seekable } = this.video;
+    return seekable.length > 0 ? seekable.end(seekable.length - 1) : null;
+  }
+
+  private nativeDate(): number {
+    const start = (this.video as HTMLVideoElement & DatedVideo).getStartDate?.().getTime() ?? NaN;
+    return start + this.video.currentTime * 1000;
+  }
+
+  private attach(url: string): void {
+    const hls = new Hls(this.config(url));
+    this.hls = hls;
+    hls.on(Hls.Events.ERROR, (_, data) => this.failed(hls, data));
+    hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
+      if (data.part) this.stats.partsLoaded++;
+      this.backoff.reset();
+    });
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
+      this.stats.lowLatency = hls.lowLatencyMode && (details.partList?.length ?? 0) > 0;
+    });
+    hls.loadSource(url);
+    hls.attachMedia(this.video);
+  }
+
+  private config(url: string): Partial<HlsConfig> {
+    return {
+      lowLatencyMode: true,
+      enableWorker: false, // fMP4 passes through; a worker would need blob: in the policy
+      backBufferLength: 30,
+      maxLiveSyncPlaybackRate: 1.05, // catches up without anybody hearing it
+      // Marks this page's requests, so that the server does not count a viewer
+      // twice. Custom headers to another origin would cost a preflight per segment.
+      ...(sameOrigin(url) && { cmcd: { sessionId: this.session, useHeaders: true, includeKeys: ["sid"] } }),
+    };
+  }
+
+  private failed(hls: Hls, data: ErrorData): void {
+    if (!data.fatal || hls !== this.hls) return;
+    this.stats.fatalErrors++;
+    this.stats.errors = [...this.stats.errors, data.details].slice(-maxErrors);
+    const now = performance.now();
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && now - this.lastRecovery > 5000) {
+      this.lastRecovery = now;
+      hls.recoverMediaError();
+      return;
+    }
+    this.again();
+  }
+
+  /** The source is beyond repair: load it anew after a while, and again until it works. */
+  private again(): void {
+    const { url } = this;
+    this.drop();
+    if (!url) return;
+    this.set("stalled");
+    this.stalled = true;
+    this.stats.reloads++;
+    this.retry = window.setTimeout(() => {
+      if (this.url === url) this.load(url);
+    }, this.backoff.next(300));
+  }
+
+  private drop(): void {
+    clearTimeout(this.retry);
+    clearTimeout(this.stall);
+    this.stalled = false;
+    this.hls?.destroy();
+    this.hls = null;
+  }
+
+  private listen(): void {
+    const { video } = this;
+    const on = (type: string, f: () => void): void => video.addEventListener(type, f);
+    on("playing", () => this.moves());
+    on("timeupdate", () => {
+      if (!video.paused && this.picture !== "moving" && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) this.moves();
+    });
+    on("pause", () => {
+      if (!video.ended && this.picture === "moving") this.set("paused");
+    });
+    on("waiting", () => this.waits());
+    on("ended", () => this.set("ended"));
+    on("error", () => {
+      if (this.native && this.url) {
+        this.stats.fatalErrors++;
+        this.again();
+      }
+    });
+  }
+
+  private moves(): void {
+    clearTimeout(this.stall);
+    this.stalled = false;
+    this.seen = true;
+    this.set("moving");
+  }
+
+  private waits(): void {
+    if (this.picture === "none" || this.picture === "loading") return;
+    clearTimeout(this.stall);
+    this.stall = window.setTimeout(() => {
+      this.stalled = true;
+      this.set("stalled");
+    }, stallMs);
+  }
+
+  private set(p: Picture): void {
+    if (p === this.picture) return;
+    this.picture = p;
+    this.events.picture(p);
+  }
+}
+
+/** crypto.randomUUID exists only on HTTPS and localhost; a home network has neither. */
+function sessionId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40; // RFC 9562: version 4
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80; // and its variant
+  const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

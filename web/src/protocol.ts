@@ -1,0 +1,253 @@
+// Chat protocol v1: frames of the server to typed values, and back. Pure and
+// total: what cannot be understood becomes null and is ignored, as the
+// protocol asks ("unknown keys and unknown ops are ignored").
+
+import { parsePhase, type Phase } from "./api";
+
+export type Mode = "scroll" | "top" | "bottom";
+export type Role = "viewer" | "moderator" | "host";
+export type Fate = "shown" | "merged" | "rest" | "held" | "spooled" | "rejected";
+
+export interface Comment {
+  id: string;
+  pdt: number; // ms since the Unix epoch, in the time of the stream
+  author: string;
+  nick: string;
+  text: string;
+  mode: Mode;
+  color: string; // "#rrggbb"
+  role: Role;
+}
+
+export interface You {
+  id: string;
+  nick: string;
+  role: Role;
+  token: string;
+}
+
+export interface Policy {
+  delay: number; // ms: a bullet is drawn when the playhead reaches pdt + delay
+  maxRunes: number;
+  rate: number; // comments per second
+}
+
+export interface Session {
+  phase: Phase;
+  epoch: string;
+}
+
+export interface Welcome {
+  op: "welcome";
+  epoch: string;
+  seq: number;
+  resumed: boolean;
+  you: You;
+  policy: Policy;
+  history: Comment[];
+  viewers: number;
+  likes: number;
+  session: Session | null;
+  degraded: boolean;
+}
+
+export interface Tick {
+  op: "tick";
+  seq: number;
+  viewers: number;
+  likes: number;
+  comments: Comment[];
+  rest: number;
+}
+
+export interface Ack {
+  cid: string;
+  id: string;
+  fate: Fate;
+  reason: string;
+}
+
+export type ServerFrame =
+  | Welcome
+  | Tick
+  | { op: "acks"; acks: Ack[] }
+  | { op: "session"; session: Session }
+  | { op: "degraded"; degraded: boolean }
+  | { op: "policy"; policy: Policy }
+  | { op: "you"; you: You }
+  | { op: "gap"; from: number; to: number }
+  | { op: "reset"; epoch: string; seq: number }
+  | { op: "error"; code: string; retryMs: number }
+  | { op: "pong" }
+  | { op: "bye"; code: number; reason: string; retryMs: number };
+
+type Dict = Record<string, unknown>;
+
+const dict = (v: unknown): Dict => (typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Dict) : {});
+const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
+const str = (v: unknown, fallback = ""): string => (typeof v === "string" ? v : fallback);
+const num = (v: unknown, fallback = 0): number => (typeof v === "number" && Number.isFinite(v) ? v : fallback);
+
+function oneOf<T extends string>(values: readonly T[], v: unknown, fallback: T): T {
+  return values.includes(v as T) ? (v as T) : fallback;
+}
+
+const modes = ["scroll", "top", "bottom"] as const;
+const roles = ["viewer", "moderator", "host"] as const;
+const fates = ["shown", "merged", "rest", "held", "spooled", "rejected"] as const;
+
+export const white = "#ffffff";
+
+/** A colour as the protocol writes it, else white: the value goes into CSS. */
+export function safeColor(v: unknown): string {
+  return typeof v === "string" && /^#[0-9a-f]{6}$/i.test(v) ? v.toLowerCase() : white;
+}
+
+export function parseComment(value: unknown): Comment | null {
+  const c = list(value);
+  const id = str(c[0]);
+  const text = str(c[4]);
+  if (id === "" || text === "") return null;
+  return {
+    id,
+    pdt: num(c[1]),
+    author: str(c[2]),
+    nick: str(c[3]),
+    text,
+    mode: oneOf(modes, c[5], "scroll"),
+    color: safeColor(c[6]),
+    role: oneOf(roles, c[7], "viewer"),
+  };
+}
+
+const comments = (v: unknown): Comment[] => list(v).map(parseComment).filter((c): c is Comment => c !== null);
+
+function parseYou(value: unknown): You {
+  const v = dict(value);
+  return { id: str(v.id), nick: str(v.nick), role: oneOf(roles, v.role, "viewer"), token: str(v.token) };
+}
+
+function parsePolicy(value: unknown): Policy {
+  const v = dict(value);
+  return { delay: num(v.delay, 400), maxRunes: num(v.max_runes, 200), rate: num(v.rate, 1) };
+}
+
+function parseSession(value: unknown): Session {
+  const v = dict(value);
+  return { phase: parsePhase(v.phase), epoch: str(v.epoch) };
+}
+
+function parseWelcome(f: Dict): Welcome {
+  const counters = dict(f.counters);
+  return {
+    op: "welcome",
+    epoch: str(f.epoch),
+    seq: num(f.seq),
+    resumed: f.resumed === true,
+    you: parseYou(f.you),
+    policy: parsePolicy(f.policy),
+    history: comments(f.history),
+    viewers: num(counters.viewers),
+    likes: num(counters.likes),
+    session: f.session === undefined || f.session === null ? null : parseSession(f.session),
+    degraded: f.degraded === true,
+  };
+}
+
+function parseAck(value: unknown): Ack {
+  const a = list(value);
+  return { cid: str(a[0]), id: str(a[1]), fate: oneOf(fates, a[2], "shown"), reason: str(a[3]) };
+}
+
+function parseEvent(f: Dict): ServerFrame | null {
+  switch (f.kind) {
+    case "session":
+      return { op: "session", session: parseSession(f) };
+    case "degraded":
+      return { op: "degraded", degraded: f.degraded === true };
+    case "policy":
+      return { op: "policy", policy: parsePolicy(f) };
+    default:
+      return null;
+  }
+}
+
+/** The frame in `data`, or null when it means nothing to this page. */
+export function parseFrame(data: string): ServerFrame | null {
+  let f: Dict;
+  try {
+    f = dict(JSON.parse(data));
+  } catch {
+    return null;
+  }
+  switch (f.op) {
+    case "welcome":
+      return parseWelcome(f);
+    case "tick":
+      return {
+        op: "tick",
+        seq: num(f.seq),
+        viewers: num(f.viewers),
+        likes: num(f.likes),
+        comments: comments(f.c),
+        rest: num(f.rest),
+      };
+    case "acks":
+      return { op: "acks", acks: list(f.a).map(parseAck) };
+    case "event":
+      return parseEvent(f);
+    case "you":
+      return { op: "you", you: parseYou(f) };
+    case "gap":
+      return { op: "gap", from: num(f.from), to: num(f.to) };
+    case "reset":
+      return { op: "reset", epoch: str(f.epoch), seq: num(f.seq) };
+    case "error":
+      return { op: "error", code: str(f.code), retryMs: num(f.retry_ms) };
+    case "pong":
+      return { op: "pong" };
+    case "bye":
+      return { op: "bye", code: num(f.code), reason: str(f.reason), retryMs: num(f.retry_ms) };
+    default:
+      return null;
+  }
+}
+
+export interface Place {
+  epoch: string;
+  seq: number;
+}
+
+export interface Outgoing {
+  cid: string;
+  text: string;
+  mode: Mode;
+  color: string;
+  pdt: number | null;
+}
+
+export function encodeHello(nick: string, token: string, resume: Place | null): string {
+  return JSON.stringify({
+    op: "hello",
+    ...(nick && { nick }),
+    ...(token && { token }),
+    ...(resume && { resume }),
+  });
+}
+
+export function encodeSend(o: Outgoing): string {
+  return JSON.stringify({
+    op: "send",
+    cid: o.cid,
+    text: o.text,
+    mode: o.mode,
+    color: o.color,
+    ...(o.pdt !== null && { pdt: Math.round(o.pdt) }),
+  });
+}
+
+export const encodeNick = (nick: string): string => JSON.stringify({ op: "nick", nick });
+export const encodeLike = (n: number): string => JSON.stringify({ op: "like", n });
+
+/** Characters as people and the server count them. */
+export const runes = (s: string): number => [...s].length;

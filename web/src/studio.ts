@@ -1,0 +1,217 @@
+// The anchor's page: what to type into OBS, whether it arrives well, who
+// watches, what they say. One screen.
+
+import "./styles/studio.css";
+import { ApiError, fetchIngest, fetchPublish, type Ingest, type Publish, type Room } from "./api";
+import { readConfig } from "./config";
+import { h, icon, show } from "./dom";
+import { bitrate, count, elapsed, short } from "./format";
+import { header } from "./header";
+import { Speaker, type Key } from "./i18n";
+import { icons } from "./icons";
+import { poll } from "./poll";
+import { secrets } from "./storage";
+import { takeToken } from "./token";
+import { advise } from "./warnings";
+import { watch } from "./watch";
+
+const every = 2000;
+const hidden = "•".repeat(24);
+const config = readConfig();
+const speaker = new Speaker();
+const token = takeToken(config.room, secrets());
+const app = document.getElementById("app")!;
+
+/** A text to be copied, with its button. */
+function field(label: Key, testid: string, vars = {}): { root: HTMLElement; value: HTMLInputElement; tools: HTMLElement } {
+  const value = h("input", { type: "text", readonly: true, class: "copy-value", testid, spellcheck: "false" });
+  value.addEventListener("focus", () => value.select());
+  const name = speaker.say(h("span", { class: "field-name" }), label, vars);
+  speaker.say(value, label, vars, "aria-label");
+  const tools = h("div", { class: "field-line" }, value);
+  return { root: h("div", { class: "field" }, name, tools), value, tools };
+}
+
+function copyButton(testid: string, text: () => string): HTMLButtonElement {
+  const b = speaker.say(h("button", { class: "button", type: "button", testid }), "copy");
+  b.addEventListener("click", () => {
+    void copy(text()).then(() => {
+      speaker.say(b, "copied");
+      setTimeout(() => speaker.say(b, "copy"), 1500);
+    });
+  });
+  return b;
+}
+
+/** navigator.clipboard exists only on HTTPS and localhost; a home network has neither. */
+async function copy(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = h("textarea", { class: "offscreen" });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+function connectCard(publish: Publish): HTMLElement {
+  const servers = publish.servers.map((server, i) => {
+    const many = publish.servers.length > 1;
+    const f = field(many ? "studio.server.n" : "studio.server", `server-${i}`, { n: i + 1 });
+    f.value.value = server;
+    f.tools.append(copyButton(`copy-server-${i}`, () => server));
+    return f.root;
+  });
+  const key = field("studio.key", "stream-key");
+  key.value.value = hidden;
+  const reveal = speaker.say(h("button", { class: "button", type: "button", testid: "show-key", "aria-pressed": "false" }), "studio.key.show");
+  reveal.addEventListener("click", () => {
+    const shown = key.value.value === hidden;
+    key.value.value = shown ? publish.key : hidden;
+    reveal.setAttribute("aria-pressed", String(shown));
+    speaker.say(reveal, shown ? "studio.key.hide" : "studio.key.show");
+  });
+  key.tools.append(reveal, copyButton("copy-key", () => publish.key));
+  key.root.append(speaker.say(h("small", { class: "field-note" }), "studio.key.warn"));
+  return h("section", { class: "panel", testid: "connect" },
+    speaker.say(h("h2"), "studio.connect"), speaker.say(h("p", { class: "panel-lead" }), "studio.connect.lead"), ...servers, key.root);
+}
+
+function linkCard(): HTMLElement {
+  const address = `${location.origin}/r/${config.room}`;
+  const link = field("studio.link", "room-link");
+  link.value.value = address;
+  const open = speaker.say(h("a", { class: "button", href: `/r/${config.room}`, target: "_blank", rel: "noopener", testid: "open-room" }), "studio.open");
+  link.tools.append(copyButton("copy-link", () => address), open);
+  return h("section", { class: "panel" }, link.root);
+}
+
+type Tile = "state" | "bitrate" | "gop" | "video" | "audio" | "viewers" | "uptime" | "encoder";
+
+/** The numbers of the signal and what to do about them. */
+class Health {
+  readonly root: HTMLElement;
+  private readonly tiles = new Map<Tile, HTMLElement>();
+  private readonly advice = h("ul", { class: "advice", testid: "advice" });
+  private readonly state = h("span", { class: "phase", testid: "studio-phase" });
+
+  constructor() {
+    const names: Tile[] = ["state", "viewers", "uptime", "bitrate", "gop", "video", "audio", "encoder"];
+    const list = h("dl", { class: "tiles" });
+    for (const name of names) {
+      const value = h("dd", { testid: `tile-${name}` }, "–");
+      this.tiles.set(name, value);
+      const tile = h("div", { class: "tile" }, speaker.say(h("dt"), `studio.${name}` satisfies Key), value);
+      tile.dataset.tile = name;
+      list.append(tile);
+    }
+    this.tiles.get("state")!.replaceChildren(speaker.say(this.state, "phase.offline"));
+    this.root = h("section", { class: "panel health", testid: "health" }, speaker.say(h("h2"), "studio.health"), list, this.advice);
+  }
+
+  room(room: Room): void {
+    this.state.dataset.phase = room.phase;
+    speaker.say(this.state, `phase.${room.phase}` satisfies Key);
+  }
+
+  viewers(n: number): void {
+    this.set("viewers", count(n, speaker.lang));
+  }
+
+  ingest(i: Ingest): void {
+    const { video, audio } = i;
+    this.set("bitrate", i.connected ? bitrate(i.bitrate) : "");
+    this.set("gop", video && video.gopSeconds > 0 ? speaker.t("studio.seconds", { n: short(video.gopSeconds, 1) }) : "");
+    this.set("video", video ? `${codecName(video.codec)} · ${video.width}×${video.height} · ${short(video.fps)} fps` : "");
+    this.set("audio", audio ? `${codecName(audio.codec)} · ${short(audio.sampleRate / 1000, 1)} kHz · ${audio.channels} ch` : "");
+    this.set("encoder", i.client);
+    this.set("uptime", i.connected && i.connectedAt > 0 ? elapsed(Date.now() - i.connectedAt) : "");
+    this.advise(i);
+  }
+
+  private set(tile: Tile, text: string): void {
+    const value = this.tiles.get(tile)!;
+    value.textContent = text || speaker.t("studio.none");
+    value.title = text;
+  }
+
+  private advise(i: Ingest): void {
+    const advice = i.connected ? advise(i) : [];
+    const rows = advice.map((a) => {
+      const row = h("li", { class: "warn", testid: "warning" }, icon(...icons.warn), speaker.say(h("span"), a.key, a.vars));
+      row.dataset.code = a.code;
+      return row;
+    });
+    this.root.dataset.codes = advice.map((a) => a.code).join(" ");
+    if (rows.length === 0) {
+      const paths = i.connected ? icons.good : icons.wait;
+      rows.push(h("li", { class: i.connected ? "good" : "idle", testid: "health-summary" }, icon(...paths),
+        speaker.say(h("span"), i.connected ? "studio.good" : "studio.idle")));
+    }
+    this.advice.replaceChildren(...rows);
+  }
+}
+
+function codecName(codec: string): string {
+  const known: Record<string, string> = { h264: "H.264", avc1: "H.264", h265: "H.265", hevc: "H.265", av1: "AV1", aac: "AAC", mp4a: "AAC", opus: "Opus" };
+  return known[codec.toLowerCase().split(".")[0]!] ?? codec;
+}
+
+function refuse(kind: "notoken" | "badtoken"): void {
+  app.replaceChildren(header(config.siteName, speaker),
+    h("main", { class: "lost", testid: `studio-${kind}` },
+      speaker.say(h("h1"), `studio.${kind}` satisfies Key),
+      speaker.say(h("p"), `studio.${kind}.more` satisfies Key, { room: config.room }),
+      h("p", {}, speaker.say(h("a", { class: "button", href: `/r/${config.room}` }), "studio.open"))));
+}
+
+const unauthorised = (e: unknown): boolean => e instanceof ApiError && (e.status === 401 || e.status === 403);
+
+function open(publish: Publish): void {
+  const health = new Health();
+  const { stage, talk } = watch(config, speaker, { room: (r) => health.room(r) }, token);
+  const strip = speaker.say(h("p", { class: "strip", role: "status", testid: "studio-strip", hidden: true }), "studio.down");
+  app.replaceChildren(
+    header(config.siteName, speaker, h("h1", { class: "room-name" }, config.room), speaker.say(h("span", { class: "tag" }), "studio.title")),
+    strip,
+    h("main", { class: "studio" },
+      h("div", { class: "studio-main" }, stage.root, health.root),
+      h("div", { class: "studio-side" }, connectCard(publish), linkCard()),
+      talk.root));
+  talk.onViewers = (n) => health.viewers(n);
+  const asking = poll(every, async () => {
+    try {
+      health.ingest(await fetchIngest(config.room, token));
+      show(strip, false);
+    } catch (e) {
+      if (unauthorised(e)) {
+        asking.stop();
+        location.reload(); // the token has expired: the start of the page says so
+        return;
+      }
+      show(strip, true);
+      throw e;
+    }
+  });
+}
+
+/** Asks for the key first: its answer says whether the link is good. */
+function start(): void {
+  if (!token) {
+    refuse("notoken");
+    return;
+  }
+  const asking = poll(every, async () => {
+    try {
+      const publish = await fetchPublish(config.room, token);
+      asking.stop();
+      open(publish);
+    } catch (e) {
+      if (!unauthorised(e)) throw e;
+      asking.stop();
+      refuse("badtoken");
+    }
+  });
+}
+
+start();

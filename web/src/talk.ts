@@ -1,0 +1,233 @@
+// The talk of a room: connection, list and box, and the fate of what the
+// reader says.
+
+import { Chat, type Identity, type Link } from "./chat";
+import { CommentList } from "./comments";
+import { Composer, type Said } from "./composer";
+import { socketAddress, type PageConfig } from "./config";
+import { h, icon, show } from "./dom";
+import { count } from "./format";
+import type { Key, Speaker } from "./i18n";
+import { icons } from "./icons";
+import { suggestion } from "./names";
+import { OwnBook, Seen } from "./own";
+import type { Ack, Comment, Policy, ServerFrame, Session, You } from "./protocol";
+import { settings, type Box } from "./storage";
+
+export interface TalkEvents {
+  comment(c: Comment, history: boolean): void;
+  own(c: Comment): void;
+  policy(p: Policy): void;
+  session(s: Session): void;
+}
+
+export interface TalkOptions {
+  config: PageConfig;
+  speaker: Speaker;
+  events: TalkEvents;
+  /** Program date time the reader sees, ms; null = unknown. */
+  playhead(): number | null;
+  /** The token of a host or moderator; "" = a guest. */
+  token?: string;
+}
+
+const fateWords: Record<string, Key> = {
+  rest: "fate.rest",
+  spooled: "fate.spooled",
+  held: "fate.held",
+  too_long: "fate.too_long",
+  empty: "fate.empty",
+  too_fast: "fate.too_fast",
+  unavailable: "fate.unavailable",
+  bad_mode: "fate.bad_mode",
+  bad_color: "fate.bad_color",
+};
+
+export class Talk {
+  readonly root: HTMLElement;
+  readonly composer: Composer;
+  link: Link = "connecting";
+  onViewers: (n: number) => void = () => undefined;
+  private readonly list: CommentList;
+  private readonly chat: Chat;
+  private readonly strip: HTMLElement;
+  private readonly viewers: HTMLElement;
+  private readonly likes: HTMLElement;
+  private readonly own = new OwnBook();
+  private readonly seen = new Seen();
+  private readonly said = new Map<string, string>(); // cid → text, until acked
+  private readonly prefix = Math.random().toString(36).slice(2, 8);
+  private you: You = { id: "", nick: "", role: "viewer", token: "" };
+  private degraded = false;
+  private sent = 0;
+
+  constructor(private readonly options: TalkOptions) {
+    const { speaker, config } = options;
+    this.list = new CommentList(speaker);
+    this.composer = new Composer(speaker, { say: (s) => this.say(s), nick: (n) => this.chat.rename(n) });
+    this.composer.suggest(suggestion(speaker.lang));
+    this.strip = h("p", { class: "strip", testid: "chat-strip", role: "status", hidden: true });
+    this.viewers = h("span", { testid: "viewers" }, "–");
+    this.likes = h("span", { class: "like-count", testid: "likes" });
+    this.root = this.assemble();
+    this.chat = new Chat({
+      url: socketAddress(`/chat/v1/rooms/${config.room}/ws`, config.chatUrl),
+      identity: identityOf(settings(), options.token ?? "", (you) => (this.you = you)),
+      events: { link: (l) => this.linked(l), frame: (f) => this.receive(f) },
+    });
+  }
+
+  start(): void {
+    this.chat.start();
+  }
+
+  private assemble(): HTMLElement {
+    const { speaker } = this.options;
+    const like = h("button", { class: "like", type: "button", testid: "like" }, icon(...icons.heart), this.likes);
+    speaker.label(like, "chat.like");
+    like.addEventListener("click", () => {
+      this.chat.like();
+      like.classList.remove("beat");
+      void like.offsetWidth; // restarts the animation
+      like.classList.add("beat");
+    });
+    const people = h("span", { class: "people" }, icon(...icons.people), this.viewers);
+    speaker.say(people, "chat.viewers.label", {}, "title");
+    const head = h("header", { class: "talk-head" }, speaker.say(h("h2"), "chat.title"), people, like);
+    return h("section", { class: "talk", testid: "talk" }, head, this.strip, this.list.root, this.composer.root);
+  }
+
+  private say(said: Said): void {
+    const cid = `${this.prefix}-${++this.sent}`;
+    const pdt = this.options.playhead();
+    const comment: Comment = {
+      ...said, id: "", pdt: pdt ?? 0, author: this.you.id, nick: this.nick(), role: this.you.role,
+    };
+    this.own.add(cid, said.text);
+    this.said.set(cid, said.text);
+    this.list.appendOwn(cid, comment);
+    this.options.events.own(comment);
+    this.chat.send({ cid, ...said, pdt });
+  }
+
+  private nick(): string {
+    return settings().get("nick") ?? this.you.nick;
+  }
+
+  private receive(f: ServerFrame): void {
+    switch (f.op) {
+      case "welcome":
+        this.policy(f.policy);
+        this.counters(f.viewers, f.likes);
+        this.degraded = f.degraded;
+        this.refreshStrip();
+        this.comments(f.history, true);
+        if (f.session) this.options.events.session(f.session);
+        break;
+      case "tick":
+        this.counters(f.viewers, f.likes);
+        this.comments(f.comments, false);
+        if (f.rest > 0) this.list.note("chat.rest", { n: f.rest });
+        break;
+      case "acks":
+        f.acks.forEach((a) => this.settle(a));
+        break;
+      case "session":
+        this.options.events.session(f.session);
+        break;
+      case "degraded":
+        this.degraded = f.degraded;
+        this.refreshStrip();
+        break;
+      case "policy":
+        this.policy(f.policy);
+        break;
+      case "gap":
+        this.list.note("chat.gap");
+        break;
+      case "error":
+        if (f.code === "too_fast") this.composer.wait(f.retryMs, "");
+        else if (f.code === "busy") this.composer.complain("say.busy");
+        break;
+    }
+  }
+
+  private comments(all: Comment[], history: boolean): void {
+    const rows: Comment[] = [];
+    for (const c of all) {
+      if (!this.seen.add(c.id)) continue;
+      const cid = this.own.claim(c, this.you.id);
+      if (cid !== null) {
+        this.list.setFate(cid, null);
+        continue;
+      }
+      rows.push(c);
+      this.options.events.comment(c, history);
+    }
+    this.list.append(rows);
+  }
+
+  private settle(a: Ack): void {
+    const text = this.said.get(a.cid);
+    this.said.delete(a.cid);
+    this.own.settle(a);
+    const why = a.fate === "rejected" ? a.reason : a.fate;
+    if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
+    else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");
+    if (why === "too_fast" && text !== undefined) this.composer.wait(0, text);
+  }
+
+  private policy(p: Policy): void {
+    this.composer.maxRunes = p.maxRunes;
+    this.options.events.policy(p);
+  }
+
+  private counters(viewers: number, likes: number): void {
+    const { lang } = this.options.speaker;
+    this.viewers.textContent = count(viewers, lang);
+    this.onViewers(viewers);
+    this.likes.textContent = likes > 0 ? count(likes, lang) : "";
+  }
+
+  private linked(link: Link): void {
+    this.link = link;
+    this.refreshStrip();
+  }
+
+  private refreshStrip(): void {
+    const key = stripWords(this.link, this.degraded);
+    show(this.strip, key !== null);
+    this.strip.dataset.link = this.link;
+    if (key) this.options.speaker.say(this.strip, key);
+  }
+}
+
+function stripWords(link: Link, degraded: boolean): Key | null {
+  switch (link) {
+    case "connecting":
+      return "chat.connecting";
+    case "reconnecting":
+      return "chat.reconnecting";
+    case "refused":
+      return "chat.refused";
+    case "open":
+      return degraded ? "chat.degraded" : null;
+  }
+}
+
+/** Who the reader is: a guest whose token outlives the page, or the bearer of a link. */
+function identityOf(box: Box, given: string, keep: (you: You) => void): Identity {
+  let token = given;
+  return {
+    nick: () => box.get("nick") ?? "",
+    token: () => token || box.get("guest") || "",
+    keep(you) {
+      keep(you);
+      if (you.role === "viewer" && you.token !== "") box.set("guest", you.token);
+    },
+    forget() {
+      if (token) token = "";
+      else box.set("guest", null);
+    },
+  };
+}
