@@ -17,11 +17,12 @@ var (
 // order for the frames of one sender in one room.
 type Bus interface {
 	// Publish sends frame to every node subscribed to room, the sender's own
-	// included. The frame is not written to afterwards by anybody.
+	// included. The frame is not written to afterwards by anybody. Here and below an
+	// empty frame is not sent, and an error wraps ErrUnavailable: the frame may have been.
 	Publish(ctx context.Context, room string, frame []byte) error
 	// Subscribe returns once frames published from now on will reach h. ctx
-	// bounds the subscribing, not the subscription. Close of the
-	// Subscription returns after the last call of h.
+	// bounds the subscribing, not the subscription; after an error there is none. Close
+	// of the Subscription returns after the last call of h, so h itself must not call it.
 	Subscribe(ctx context.Context, room string, h Handler) (Subscription, error)
 }
 
@@ -30,7 +31,8 @@ type Bus interface {
 type Handler interface {
 	// Frame is one published frame.
 	Frame(frame []byte)
-	// State is the room's retained state, at every change; also when it lapses (Live false).
+	// State is the room's retained state: once after Subscribe when there is one, at
+	// every change, and when it lapses (the zero RoomState with Room set).
 	State(RoomState)
 	// Link says whether the bus is connected. After down and up frames may be missing.
 	Link(up bool)
@@ -43,7 +45,7 @@ type Subscription interface {
 
 // Entry is one batch in a room's log.
 type Entry struct {
-	ID    string // grows in the order of the log
+	ID    string // milliseconds-number; grows in the order of the log
 	Batch []byte
 }
 
@@ -52,8 +54,9 @@ type Log interface {
 	// Append adds batch to the room's log and then publishes frame on the bus, in
 	// one round trip; an empty one of the two is left out. When it returns nil the
 	// batch is in the log; an error wraps ErrUnavailable and the batch may be in it.
+	// The batch is the caller's again afterwards.
 	Append(ctx context.Context, room string, batch, frame []byte) error
-	// Tail returns at most n newest batches, oldest first.
+	// Tail returns at most n newest batches, oldest first. A log is bounded: the oldest go.
 	Tail(ctx context.Context, room string, n int) ([]Entry, error)
 }
 
@@ -71,7 +74,8 @@ type Store interface {
 	// room makes its epoch; epoch and seq outlive every lease.
 	Lead(ctx context.Context, room, node string, ttl time.Duration) (Lease, error)
 	// Advance records seq as the last number of the room and publishes frame, at
-	// once or not at all. ErrNotLeader when node's lease has gone.
+	// once or not at all. ErrNotLeader when node's lease has gone, or when seq is not
+	// above the last number (a repeated Advance): Lead tells how things stand.
 	Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error
 	// Resign gives up the node's lease, if it holds it.
 	Resign(ctx context.Context, room, node string) error

@@ -1,0 +1,140 @@
+# barrage: every task of the project. `make` alone lists them; CI runs `test` and `lint`, nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+VULN     := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+TAGS     := e2e,load
+
+STATE  ?= var
+ROOM   ?= live
+SERVER ?= rtmp://127.0.0.1:1935/live
+export STATE ROOM SERVER
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+PAGE_SRC   = $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f ! -name '*.go' -print)
+
+# What the tests need beyond Go and Node, as PACKAGE:PROOF; the proof is a command or a file.
+TEST_TOOLS := ffmpeg:ffmpeg redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
+  fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-noto-cjk:/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+
+##@ Use
+
+.PHONY: run
+run: build ## build everything and start the server; prints the OBS settings and the links
+	@exec bin/barrage serve -banner -state-dir $(STATE)
+
+.PHONY: demo
+demo: build bin/chatters ## run, plus a test card and 200 chatters: a party to look at
+	@exec e2e/load/demo.sh
+
+.PHONY: run-split
+run-split: build ## the production shape on this machine: Redis, barrage media, two barrage chat
+	@exec deploy/run-split.sh
+
+.PHONY: publish
+publish: ## send the test card to a running server (SERVER, ROOM, STATE)
+	@exec e2e/load/testcard.sh "$(SERVER)/$$(bin/barrage key $(ROOM) -state-dir $(STATE))"
+
+.PHONY: obs
+obs: ## stream from a real OBS without a screen (SERVER, ROOM, STATE, DURATION=40, KEYINT=60)
+	@exec e2e/obs/run.sh "$(SERVER)" "$$(bin/barrage key $(ROOM) -state-dir $(STATE))" "$${DURATION:-40}" "$${KEYINT:-60}"
+
+##@ Build
+
+.PHONY: build
+build: toolchain page ## the page and bin/barrage
+	@$(BUILD) -o bin/barrage ./cmd/barrage
+
+.PHONY: page
+page: web/node_modules/.built
+
+web/node_modules/.built: web/node_modules/.package-lock.json $(PAGE_SRC)
+	@npm --prefix web run --silent build
+	@touch $@
+
+# npm writes this file itself; it is older than package-lock.json when packages changed.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@npm --prefix web ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: bin/chatters
+bin/chatters:
+	@$(BUILD) -tags load -o $@ ./e2e/load/chatters
+
+.PHONY: cross
+cross: toolchain page ## bin/barrage-OS-ARCH for every platform
+	@for p in $(PLATFORMS); do \
+	  out=bin/barrage-$${p%/*}-$${p#*/}; [[ $$p == windows/* ]] && out+=.exe; \
+	  GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -o $$out ./cmd/barrage && ls -sh $$out; \
+	done
+
+.PHONY: clean
+clean: ## remove what make made (not the state in $(STATE))
+	@rm -rf bin web/node_modules
+	@find web/dist -mindepth 1 ! -name placeholder.txt -delete
+
+##@ Check
+
+.PHONY: test
+test: toolchain test-tools page ## everything: unit tests with the race detector, the page's tests, end-to-end tests
+	@echo '== page' && npm --prefix web test --silent
+	@echo '== vet' && go vet ./... && go vet -tags $(TAGS) ./...
+	@echo '== unit' && go test -race -shuffle=on ./... && go test -race -tags load ./e2e/load/...
+	@$(MAKE) e2e
+
+.PHONY: e2e
+e2e: toolchain test-tools page ## only the tests that need ffmpeg, Redis or Chromium
+	@echo '== end to end' && go test -tags e2e -shuffle=on -timeout 15m \
+	  $$(grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)
+
+.PHONY: lint
+lint: toolchain page ## golangci-lint, formatting, go.mod, TypeScript
+	@$(GOLANGCI) run --build-tags $(TAGS) ./...
+	@$(GOLANGCI) fmt --diff ./...
+	@go mod tidy -diff
+	@npm --prefix web run --silent check
+
+.PHONY: fmt
+fmt: ## format the Go code
+	@$(GOLANGCI) fmt ./...
+
+.PHONY: bench
+bench: toolchain ## Go benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: vuln
+vuln: toolchain page ## known vulnerabilities in what we depend on
+	@$(VULN) ./...
+	@npm --prefix web audit --omit=dev
+
+##@ Parts
+
+.PHONY: toolchain
+toolchain: ## say plainly when Go or Node is missing or too old
+	@v=$$(go env GOVERSION 2>/dev/null || true); v=$${v#go}; \
+	  IFS=. read -r major minor _ <<<"$${v:-0.0}"; minor=$${minor%%[!0-9]*}; \
+	  if (( major < 1 || (major == 1 && minor < 26) )); then \
+	    echo "barrage needs Go 1.26 or newer, and found $${v:-none}: install it from https://go.dev/dl/" >&2; exit 1; fi
+	@v=$$(node --version 2>/dev/null || true); v=$${v#v}; \
+	  if (( $${v%%.*}+0 < 20 )) || ! command -v npm >/dev/null; then \
+	    echo "barrage needs Node.js 20 or newer with npm to build its page, and found $${v:-none}: install it from https://nodejs.org/" >&2; exit 1; fi
+
+.PHONY: test-tools
+test-tools: ## install what the tests need (as root), or say what to install
+	@missing=(); for t in $(TEST_TOOLS); do \
+	    proof=$${t#*:}; [[ -e $$proof ]] || command -v "$$proof" >/dev/null || missing+=("$${t%%:*}"); done; \
+	  (( $${#missing[@]} )) || exit 0; \
+	  if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"; \
+	  else echo "The tests need more: sudo apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2}' Makefile

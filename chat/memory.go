@@ -1,0 +1,201 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MemoryOptions bound and wire a Memory. The zero value is good.
+type MemoryOptions struct {
+	// Batches and Bytes bound the log of one room; the oldest batches go first.
+	// Each costs RAM for as long as the process lives. Defaults 4096 and 8 MiB.
+	Batches int
+	Bytes   int
+	// Now is the clock of leases, states and entry IDs. Default time.Now.
+	Now func() time.Time
+}
+
+// Memory is the Broker of one process: its hubs meet here. All of it is RAM, so
+// that a restart begins with new epochs and empty logs.
+type Memory struct {
+	opts   MemoryOptions
+	lapses sync.WaitGroup // timers that will still call lapse
+
+	mu     sync.Mutex // held for map and slice work only: a Mailbox never blocks
+	rooms  map[string]*memoryRoom
+	closed bool
+}
+
+// memoryRoom is what Memory knows of one room, guarded by Memory.mu.
+type memoryRoom struct {
+	subs  map[*memorySubscription]struct{}
+	log   memoryLog
+	lease memoryLease
+	state memoryState
+}
+
+// NewMemory makes an empty broker; its owner must Close it.
+func NewMemory(opts MemoryOptions) *Memory {
+	if opts.Batches <= 0 {
+		opts.Batches = 4096
+	}
+	if opts.Bytes <= 0 {
+		opts.Bytes = 8 << 20
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Memory{opts: opts, rooms: make(map[string]*memoryRoom)}
+}
+
+// Close ends every subscription and returns when no handler will be called
+// again. Later calls get ErrUnavailable.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	var subs []*memorySubscription
+	for _, r := range m.rooms {
+		for s := range r.subs {
+			subs = append(subs, s)
+		}
+		m.stopLapse(r)
+	}
+	m.mu.Unlock()
+	for _, s := range subs {
+		_ = s.Close() // never fails
+	}
+	m.lapses.Wait()
+	return nil
+}
+
+// enter locks m and finds the room; the caller unlocks m when err is nil.
+func (m *Memory) enter(ctx context.Context, room string) (*memoryRoom, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil, fmt.Errorf("%w: closed", ErrUnavailable)
+	}
+	r := m.rooms[room]
+	if r == nil {
+		r = &memoryRoom{subs: make(map[*memorySubscription]struct{})}
+		m.rooms[room] = r
+	}
+	return r, nil
+}
+
+// publish hands frame to every subscription. Under Memory.mu, so that all of
+// them see the same order.
+func (r *memoryRoom) publish(frame []byte) {
+	if len(frame) == 0 {
+		return
+	}
+	for s := range r.subs {
+		s.mailbox.Frame(frame)
+	}
+}
+
+// Publish implements Bus.
+func (m *Memory) Publish(ctx context.Context, room string, frame []byte) error {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	r.publish(frame)
+	return nil
+}
+
+// Subscribe implements Bus.
+func (m *Memory) Subscribe(ctx context.Context, room string, h Handler) (Subscription, error) {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	s := &memorySubscription{memory: m, room: room, mailbox: NewMailbox(h)}
+	if r.state.live(m.opts.Now()) {
+		s.mailbox.State(r.state.value)
+	}
+	r.subs[s] = struct{}{}
+	return s, nil
+}
+
+// memorySubscription is one handler's place in a room.
+type memorySubscription struct {
+	memory  *Memory
+	room    string
+	mailbox *Mailbox
+}
+
+func (s *memorySubscription) Close() error {
+	s.memory.mu.Lock()
+	delete(s.memory.rooms[s.room].subs, s)
+	s.memory.mu.Unlock()
+	return s.mailbox.Close()
+}
+
+// Append implements Log.
+func (m *Memory) Append(ctx context.Context, room string, batch, frame []byte) error {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if len(batch) > 0 {
+		r.log.add(batch, m.opts)
+	}
+	r.publish(frame)
+	return nil
+}
+
+// Tail implements Log.
+func (m *Memory) Tail(ctx context.Context, room string, n int) ([]Entry, error) {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	return r.log.tail(n), nil
+}
+
+// memoryLog is the log of one room.
+type memoryLog struct {
+	entries []Entry
+	bytes   int
+	ms      int64 // of the newest ID; never goes back, whatever the clock does
+	seq     int   // of the newest ID within ms
+}
+
+func (l *memoryLog) add(batch []byte, opts MemoryOptions) {
+	if now := opts.Now().UnixMilli(); now > l.ms {
+		l.ms, l.seq = now, 0
+	} else {
+		l.seq++
+	}
+	id := strconv.FormatInt(l.ms, 10) + "-" + strconv.Itoa(l.seq)
+	l.entries = append(l.entries, Entry{ID: id, Batch: append([]byte(nil), batch...)})
+	l.bytes += len(batch)
+	for len(l.entries) > opts.Batches || (l.bytes > opts.Bytes && len(l.entries) > 1) {
+		l.bytes -= len(l.entries[0].Batch)
+		l.entries[0] = Entry{}
+		l.entries = l.entries[1:]
+	}
+}
+
+func (l *memoryLog) tail(n int) []Entry {
+	n = min(max(n, 0), len(l.entries))
+	return append([]Entry(nil), l.entries[len(l.entries)-n:]...)
+}
+
+// newEpoch names a numbering; no two are ever equal.
+func newEpoch() string {
+	return strings.ToLower(rand.Text()[:16])
+}

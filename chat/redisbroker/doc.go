@@ -1,0 +1,39 @@
+// Package redisbroker joins chat nodes through Redis: it is chat.Broker on
+// pub/sub (the bus), streams (the log), and a few keys changed by small scripts
+// (leases, numbers, room states).
+//
+// One journey: New reads the URL and starts two goroutines. One keeps the link,
+// the single pub/sub connection that carries all rooms; the other sends a
+// heartbeat through Redis back to that link. Subscribe puts a chat.Mailbox into
+// the link's room and waits for Redis to acknowledge the channel. Append, Advance
+// and the rest are one round trip each on the pooled connections.
+//
+// Invariants
+//
+//   - A command takes at most commandTimeout, and no time at all while the last
+//     heartbeat failed: a dead Redis does not hold up a tick.
+//   - A handler is told Link(false) before frames can be missing unnoticed for
+//     more than silence, and Link(true) only when a heartbeat came back after
+//     every room's channel was acknowledged; then it is told the state again.
+//   - The receive loop calls nobody: mailboxes take what it brings.
+//   - Nothing that could hold a password (URL, options) is logged or wrapped.
+//
+// Decisions
+//
+//   - PubSub.ReceiveTimeout in a loop of our own, over PubSub.Channel: Channel
+//     hides unsolicited unsubscribes, and drops messages behind a slow reader
+//     with a line in a log as the only trace.
+//   - A session per connection, thrown away at the first error, over go-redis's
+//     silent reconnecting: every loss passes one place that tells the handlers.
+//   - A heartbeat through PUBLISH and the link, over PING: after a failover a
+//     connection can answer PING for ever and receive nothing.
+//   - MULTI around XADD and PUBLISH, over a plain pipeline: when Redis refuses
+//     the write (out of memory, read-only replica) the frame is not sent either.
+//     It is still one round trip.
+//   - No retries in the client, over go-redis's three: a repeated XADD doubles a
+//     batch. Who asked knows better whether to ask again.
+//   - RESP2, over RESP3: nothing here needs push messages, and the code that
+//     tells them apart has lost pub/sub messages before.
+//   - A room's keys carry the room as hash tag, so that the scripts stay in one
+//     slot when Redis is a cluster.
+package redisbroker

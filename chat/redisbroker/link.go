@@ -1,0 +1,279 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Times of the link. A dead connection is noticed after silence at the latest,
+// and a Redis that came back after maxPause and one round of connecting.
+const (
+	silence   = 3 * time.Second
+	minPause  = 50 * time.Millisecond
+	maxPause  = time.Second
+	firstWait = 2 * time.Second // New's patience with the first attempt
+)
+
+var (
+	errDown         = errors.New("redis does not answer")
+	errUnsubscribed = errors.New("redis ended a subscription")
+	errClosed       = errors.New("closed")
+)
+
+// link is a broker's one pub/sub connection, remade when it breaks, and the
+// rooms on it.
+type link struct {
+	client   *redis.Client
+	keys     keys
+	logger   *slog.Logger
+	metrics  *metrics
+	heart    *heart
+	volatile atomic.Bool // Redis runs without appendonly
+
+	// order is held while a (un)subscribe command is written and rooms is changed
+	// with it, so that both happen in the same order. Taken before mu.
+	order sync.Mutex
+
+	mu      sync.Mutex
+	session *session         // nil while there is no connection
+	rooms   map[string]*room // by channel
+	closed  bool
+	foreign sync.Once      // warns of messages that are not ours
+	lapses  sync.WaitGroup // timers of rooms that will still run
+
+	first chan struct{} // closed when the first attempt worked or failed
+}
+
+func newLink(client *redis.Client, k keys, logger *slog.Logger) *link {
+	return &link{
+		client: client, keys: k, logger: logger,
+		heart: newHeart(client, k),
+		rooms: make(map[string]*room),
+		first: make(chan struct{}),
+	}
+}
+
+// session is one connection of the link, from dialling to its first error.
+// Its fields are guarded by link.mu.
+type session struct {
+	pubsub *redis.PubSub
+	// unanswered counts the commands per channel that Redis has not acknowledged;
+	// an unsubscribe that nobody asked for has none.
+	unanswered map[string]int
+	probed     bool          // a heartbeat came back on it
+	up         bool          // probed and everything acknowledged
+	ended      chan struct{} // closed when it is over
+}
+
+// run keeps the link until ctx ends.
+func (l *link) run(ctx context.Context) {
+	pause, said := minPause, false
+	for ctx.Err() == nil {
+		wasUp, err := l.serve(ctx)
+		l.attempted()
+		if wasUp {
+			pause, said = minPause, false
+			l.metrics.reconnects.Inc()
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			l.logger.Warn("redis lost", "err", err,
+				"hint", "comments stay on their node until redis answers; check that it runs and that chat.redis.url is right")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause + mathrand.N(pause)): //nolint:gosec // jitter is no secret
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// serve is the life of one session. It says whether the session was ever up.
+func (l *link) serve(ctx context.Context) (wasUp bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &session{pubsub: l.client.Subscribe(ctx), unanswered: make(map[string]int), ended: make(chan struct{})}
+	stop := context.AfterFunc(ctx, func() { _ = s.pubsub.Close() }) // unblocks the receiving
+	var work sync.WaitGroup
+	defer func() {
+		wasUp = l.end(s)
+		stop()
+		cancel()
+		_ = s.pubsub.Close() // of a connection that is of no use any more
+		work.Wait()
+	}()
+	if err := l.open(ctx, s); err != nil {
+		return false, err
+	}
+	for {
+		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
+		if err != nil {
+			return false, err
+		}
+		becameUp, err := l.received(s, msg)
+		if err != nil {
+			return false, err
+		}
+		if becameUp {
+			l.attempted()
+			work.Go(func() { l.settle(ctx) })
+		}
+	}
+}
+
+// open connects and subscribes to what there is.
+func (l *link) open(ctx context.Context, s *session) error {
+	// The heartbeat alone first: it dials, and nobody has to wait for order meanwhile.
+	s.unanswered[l.heart.channel] = 1
+	if err := s.pubsub.Subscribe(ctx, l.heart.channel); err != nil {
+		return err
+	}
+	l.order.Lock()
+	defer l.order.Unlock()
+	l.mu.Lock()
+	channels := make([]string, 0, len(l.rooms))
+	for channel := range l.rooms {
+		channels = append(channels, channel)
+		s.unanswered[channel]++
+	}
+	l.session = s
+	l.mu.Unlock()
+	l.heart.hurry()
+	if len(channels) == 0 {
+		return nil
+	}
+	return s.pubsub.Subscribe(ctx, channels...)
+}
+
+// received takes one thing from the connection. It says whether the session
+// has just come up.
+func (l *link) received(s *session, msg any) (becameUp bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch msg := msg.(type) {
+	case *redis.Subscription:
+		if err := l.answered(s, msg); err != nil {
+			return false, err
+		}
+	case *redis.Message:
+		if msg.Channel == l.heart.channel {
+			l.heart.heard()
+			s.probed = true
+			break
+		}
+		l.deliver(msg)
+	}
+	if s.up || !s.probed || len(s.unanswered) > 0 {
+		return false, nil
+	}
+	s.up = true
+	for _, r := range l.rooms {
+		for sub := range r.subs {
+			sub.mailbox.Link(true)
+		}
+	}
+	return true, nil
+}
+
+// answered notes that Redis did one of our commands. Callers hold mu.
+func (l *link) answered(s *session, msg *redis.Subscription) error {
+	switch n := s.unanswered[msg.Channel]; n {
+	case 0:
+		return fmt.Errorf("%w: %s without being asked", errUnsubscribed, msg.Kind)
+	case 1:
+		delete(s.unanswered, msg.Channel)
+	default:
+		s.unanswered[msg.Channel] = n - 1
+		return nil
+	}
+	if r := l.rooms[msg.Channel]; r != nil {
+		r.join()
+	}
+	return nil
+}
+
+// end forgets s and tells every handler.
+func (l *link) end(s *session) (wasUp bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(s.ended)
+	l.session = nil
+	if !s.up {
+		return false
+	}
+	for _, r := range l.rooms {
+		for sub := range r.subs {
+			sub.mailbox.Link(false)
+		}
+	}
+	return true
+}
+
+// attempted lets New return.
+func (l *link) attempted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.first:
+	default:
+		close(l.first)
+	}
+}
+
+// awaitFirst waits a moment for the first attempt.
+func (l *link) awaitFirst(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstWait)
+	defer cancel()
+	select {
+	case <-l.first:
+	case <-ctx.Done():
+	}
+}
+
+// refusal is the error of commands that are not worth sending.
+func (l *link) refusal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return errClosed
+	case l.heart.silent.Load():
+		return errDown
+	}
+	return nil
+}
+
+func (l *link) isUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session != nil && l.session.up
+}
+
+// settle is what there is to do once a session is up: handlers hear the states
+// they may have missed, and the operator how durable Redis is.
+func (l *link) settle(ctx context.Context) {
+	l.logger.Info("redis connected")
+	if err := l.retell(ctx); err != nil && ctx.Err() == nil {
+		l.logger.Warn("room states not read", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	info, err := l.client.Info(ctx, "persistence").Result()
+	if err != nil {
+		return // not everybody may ask, and it is only a warning
+	}
+	volatile := strings.Contains(info, "aof_enabled:0")
+	if volatile && l.volatile.CompareAndSwap(false, true) {
+		l.logger.Warn("redis forgets comments when it restarts", "hint", "set appendonly yes in redis.conf")
+	} else if !volatile {
+		l.volatile.Store(false)
+	}
+}

@@ -1,0 +1,190 @@
+package redisbroker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"barrage/chat"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Scripts run alone in Redis, so that each is one step for everybody. They take
+// the keys of one room only.
+const (
+	// leadScript: KEYS leader, ticks; ARGV node, ttl, epoch if there is none, keep.
+	leadScript = `
+local holder = redis.call('GET', KEYS[1])
+if not holder or holder == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  holder = ARGV[1]
+end
+redis.call('HSETNX', KEYS[2], 'epoch', ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+local ticks = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
+return {holder, ticks[1], ticks[2] or '0'}`
+
+	// advanceScript: KEYS leader, ticks; ARGV node, seq, channel, message or ''.
+	// HSET comes first: it is what Redis refuses when it must not write.
+	advanceScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then return 0 end
+redis.call('HSET', KEYS[2], 'seq', ARGV[2])
+if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+return 1`
+
+	// resignScript: KEYS leader; ARGV node.
+	resignScript = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1`
+)
+
+// scripts are the scripts with their digests; Run sends the digest, and the
+// text only to a Redis that does not know it.
+type scripts struct{ lead, advance, resign *redis.Script }
+
+func newScripts() scripts {
+	return scripts{
+		lead:    redis.NewScript(leadScript),
+		advance: redis.NewScript(advanceScript),
+		resign:  redis.NewScript(resignScript),
+	}
+}
+
+// Lead implements chat.Store.
+func (b *Broker) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {
+	var lease chat.Lease
+	err := b.do(ctx, cmdLead, func(ctx context.Context) error {
+		answer, err := b.scripts.lead.Run(ctx, b.client, []string{b.keys.leader(room), b.keys.ticks(room)},
+			node, milliseconds(ttl), newEpoch(), keep.Milliseconds()).StringSlice()
+		if err != nil {
+			return err
+		}
+		lease, err = parseLease(answer, node)
+		return err
+	})
+	return lease, err
+}
+
+// parseLease reads leadScript's answer: holder, epoch, seq.
+func parseLease(answer []string, node string) (chat.Lease, error) {
+	if len(answer) != 3 {
+		return chat.Lease{}, fmt.Errorf("parse lease %q: want 3 values", answer)
+	}
+	seq, err := strconv.ParseUint(answer[2], 10, 64)
+	if err != nil {
+		return chat.Lease{}, fmt.Errorf("parse lease: %w", err)
+	}
+	return chat.Lease{Held: answer[0] == node, Holder: answer[0], Epoch: answer[1], Seq: seq}, nil
+}
+
+// newEpoch names a numbering; no two are ever equal.
+func newEpoch() string { return strings.ToLower(rand.Text()[:16]) }
+
+// milliseconds is d for PX, which takes no less than 1.
+func milliseconds(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
+
+// Advance implements chat.Store.
+func (b *Broker) Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error {
+	var msg []byte
+	if len(frame) > 0 {
+		msg = appendFrame(nil, frame)
+	}
+	var done bool
+	err := b.do(ctx, cmdAdvance, func(ctx context.Context) error {
+		var err error
+		done, err = b.scripts.advance.Run(ctx, b.client, []string{b.keys.leader(room), b.keys.ticks(room)},
+			node, seq, b.keys.bus(room), msg).Bool()
+		return err
+	})
+	if err == nil && !done {
+		return chat.ErrNotLeader
+	}
+	return err
+}
+
+// Resign implements chat.Store.
+func (b *Broker) Resign(ctx context.Context, room, node string) error {
+	return b.do(ctx, cmdResign, func(ctx context.Context) error {
+		return b.scripts.resign.Run(ctx, b.client, []string{b.keys.leader(room)}, node).Err()
+	})
+}
+
+// Rooms implements chat.Store.
+func (b *Broker) Rooms() chat.RoomStore { return b }
+
+// PutState implements chat.RoomStore.
+func (b *Broker) PutState(ctx context.Context, s chat.RoomState, ttl time.Duration) error {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode room state: %w", err)
+	}
+	msg, err := appendState(nil, s, ttl)
+	if err != nil {
+		return err
+	}
+	return b.do(ctx, cmdPutState, func(ctx context.Context) error {
+		_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.Set(ctx, b.keys.state(s.Room), value, max(ttl, time.Millisecond))
+			p.Publish(ctx, b.keys.bus(s.Room), msg)
+			return nil
+		})
+		return err
+	})
+}
+
+// State implements chat.RoomStore.
+func (b *Broker) State(ctx context.Context, room string) (chat.RoomState, error) {
+	var s chat.RoomState
+	err := b.do(ctx, cmdState, func(ctx context.Context) error {
+		found, err := fetchStates(ctx, b.client, b.keys, []string{room})
+		if err == nil {
+			s = found[0].state
+		}
+		return err
+	})
+	return s, err
+}
+
+// retained is a room's state in Redis and for how long it lasts; ttl 0: there is none.
+type retained struct {
+	state chat.RoomState
+	ttl   time.Duration
+}
+
+// fetchStates reads the states of rooms in one round trip.
+func fetchStates(ctx context.Context, client *redis.Client, k keys, rooms []string) ([]retained, error) {
+	values := make([]*redis.StringCmd, len(rooms))
+	ttls := make([]*redis.DurationCmd, len(rooms))
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, room := range rooms {
+			values[i], ttls[i] = p.Get(ctx, k.state(room)), p.PTTL(ctx, k.state(room))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	found := make([]retained, len(rooms))
+	for i, room := range rooms {
+		found[i].state.Room = room
+		value, err := values[i].Bytes()
+		if errors.Is(err, redis.Nil) || ttls[i].Val() <= 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(value, &found[i].state); err != nil {
+			return nil, fmt.Errorf("parse room state: %w", err)
+		}
+		found[i].ttl = ttls[i].Val()
+	}
+	return found, nil
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package app
+
+// openFiles reports that this system has no such limit.
+func openFiles() (uint64, bool) { return 0, false }

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"barrage/ingest"
+	"barrage/internal/safehttp"
+	"barrage/packager"
+	"barrage/packager/origin"
+	"barrage/web"
+)
+
+// drainLimit is how long running requests may go on once the server stops.
+const drainLimit = 3 * time.Second
+
+// addMedia builds video, the page and the room API.
+func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Build) (err error) {
+	a.rooms, err = packager.New(a.cfg.Packager, packager.Options{
+		Logger: build.Logger, Registerer: a.metrics, Grace: a.cfg.Ingest.Grace,
+	})
+	if err != nil {
+		return err
+	}
+	hls, err := origin.New(a.rooms, origin.Options{Logger: build.Logger, Registerer: a.metrics, ClientAddr: clients.Addr})
+	if err != nil {
+		return err
+	}
+	pages, err := web.New(a.cfg.Web, web.Options{Logger: build.Logger})
+	if err != nil {
+		return err
+	}
+	a.ingest, err = ingest.New(a.cfg.Ingest, ingest.Options{
+		Logger: build.Logger, Registerer: a.metrics, Keys: a.keys,
+		Attach: func(room string) (ingest.Sink, error) { return a.rooms.Attach(room) },
+	})
+	if err != nil {
+		return explainListen("ingest.rtmp_addr", a.cfg.Ingest.RTMPAddr, err)
+	}
+	a.addrs.RTMP = a.ingest.Addr().String()
+
+	mux.Handle("/hls/", hls)
+	mux.Handle("/api/v1/", a.apiHandler())
+	mux.Handle("/", pages)
+
+	// Stopped in reverse: the publishers leave, the last playlists are flushed and
+	// waiting players answered, then chat hears that the rooms are gone.
+	states := states{rooms: a.rooms, store: a.broker.Rooms(), logger: build.Logger}
+	a.lifecycle.run("room states", states.Run)
+	a.lifecycle.run("packager", a.rooms.Run)
+	a.lifecycle.run("ingest", a.ingest.Run)
+	return a.firstRoom()
+}
+
+// firstRoom gives a new server the room everybody starts with.
+func (a *App) firstRoom() error {
+	if len(a.keys.Rooms()) > 0 {
+		return nil
+	}
+	if _, err := a.keys.Mint(firstRoom, 0); err != nil {
+		return fmt.Errorf("create room %s: %w", firstRoom, err)
+	}
+	return nil
+}
+
+const firstRoom = "live"

@@ -1,0 +1,66 @@
+// One Chromium for the end-to-end tests, driven by JSON lines: a request
+// {"id", "op", …} on standard input, an answer {"id", "value"} or {"id", "error"} on
+// standard output. Every page has a context of its own: its own cookies and storage,
+// another person at another computer.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const require = createRequire(new URL("../web/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  // A root user has no sandbox in Chromium; the pages are our own.
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--mute-audio"],
+});
+
+/** @type {Map<string, {page: import("playwright-core").Page, problems: string[]}>} */
+const pages = new Map();
+
+async function open({ page: name, url, locale = "en-US", width = 1280, height = 800 }) {
+  const context = await browser.newContext({ locale, viewport: { width, height } });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (e) => problems.push(String(e)));
+  page.on("console", (m) => {
+    // Requests that fail while a server is down are the browser's remark, not the page's.
+    if (m.type() === "error" && !m.text().includes("net::ERR_") && !m.text().startsWith("WebSocket connection")) {
+      problems.push(m.text());
+    }
+  });
+  pages.set(name, { page, problems });
+  await page.goto(url, { waitUntil: "domcontentloaded" });
+}
+
+const operations = {
+  open,
+  async eval({ page, code }) {
+    return (await pages.get(page).page.evaluate(code)) ?? null;
+  },
+  async fill({ page, selector, text }) {
+    await pages.get(page).page.fill(selector, text, { timeout: 5000 });
+  },
+  async press({ page, selector, text }) {
+    await pages.get(page).page.press(selector, text, { timeout: 5000 });
+  },
+  async screenshot({ page, path }) {
+    await pages.get(page).page.screenshot({ path });
+  },
+  async problems({ page }) {
+    return pages.get(page).problems;
+  },
+  async close({ page }) {
+    await pages.get(page).page.context().close();
+    pages.delete(page);
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  // Not awaited: two pages may wait at the same time.
+  operations[request.op](request).then(
+    (value) => console.log(JSON.stringify({ id: request.id, value: value ?? null })),
+    (error) => console.log(JSON.stringify({ id: request.id, error: String(error).split("\n")[0] })),
+  );
+}
+await browser.close();

@@ -1,0 +1,21 @@
+// Package e2e runs the real binary against real ffmpeg, Redis and Chromium.
+//
+// A journey: TestMain builds bin/barrage once; a test starts the roles it needs
+// on free loopback ports with a state directory of its own, lets ffmpeg publish,
+// and looks at what comes out with ffprobe, a browser and chat clients. What
+// people are told when something breaks is listed in FAULTS.md, and every row
+// of it is a test.
+//
+// Everything here needs `-tags e2e`: plain `go test ./...` needs Go alone. A
+// missing tool is a failure that says what to install, never a skip.
+//
+// Decisions
+//
+//   - Processes, over the App in this process: signals, exit codes, files and
+//     ports are part of what operators rely on.
+//   - Polling with a deadline ([eventually]), over sleeping: a test waits exactly
+//     as long as the machine needs.
+//   - Chromium through playwright-core in one Node process that speaks JSON
+//     lines, over tests in a second language: one test tells one story, from the
+//     encoder to the picture.
+package e2e
