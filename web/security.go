@@ -49,7 +49,6 @@ func secure(h http.Header, csp string) {
 	h.Set("Content-Security-Policy", csp)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "autoplay=(self), fullscreen=(self), picture-in-picture=(self), "+
 		"clipboard-write=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=()")
 }

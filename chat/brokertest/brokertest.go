@@ -21,7 +21,7 @@ type Open func(t *testing.T) (join func() Node)
 // Run holds the contract against the implementation that open opens.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for name, group := range map[string]map[string]func(*testing.T, func() Node){
+	for name, group := range map[string]map[string]func(contract){
 		"bus": {
 			"publish reaches every subscriber and the sender":   publishReachesAll,
 			"a frame stays in its room":                         publishStaysInRoom,
@@ -80,11 +80,17 @@ func Run(t *testing.T, open Open) {
 			for name, test := range group {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					test(t, open(t))
+					test(contract{T: t, join: open(t)})
 				})
 			}
 		})
 	}
+}
+
+// contract is one subtest with a backend of its own.
+type contract struct {
+	*testing.T
+	join func() Node // one more node
 }
 
 // patience is how long a test waits for what must come. Only a failing test
@@ -94,42 +100,42 @@ const patience = 10 * time.Second
 // brief is the time to live of what a test wants to see end.
 const brief = 150 * time.Millisecond
 
-func subscribe(t *testing.T, n Node, room string) *Recorder {
+func (t contract) subscribe(n Node, room string) *Recorder {
 	t.Helper()
 	r := NewRecorder()
-	subscribeHandler(t, n, room, r)
+	t.subscribeHandler(n, room, r)
 	return r
 }
 
-func subscribeHandler(t *testing.T, n Node, room string, h chat.Handler) chat.Subscription {
+func (t contract) subscribeHandler(n Node, room string, h chat.Handler) chat.Subscription {
 	t.Helper()
 	s, err := n.Subscribe(t.Context(), room, h)
 	if err != nil {
 		t.Fatalf("Subscribe(%q): %v", room, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
-func publish(t *testing.T, n Node, room, frame string) {
+func (t contract) publish(n Node, room, frame string) {
 	t.Helper()
 	if err := n.Publish(t.Context(), room, []byte(frame)); err != nil {
 		t.Fatalf("Publish(%q, %q): %v", room, frame, err)
 	}
 }
 
-func appendBatch(t *testing.T, n Node, room, batch, frame string) {
+func (t contract) appendBatch(n Node, room, batch, frame string) {
 	t.Helper()
 	if err := n.Append(t.Context(), room, []byte(batch), []byte(frame)); err != nil {
 		t.Fatalf("Append(%q, %q, %q): %v", room, batch, frame, err)
 	}
 }
 
-func tail(t *testing.T, n Node, room string, count int) []string {
+func (t contract) tail(n Node, count int) []string {
 	t.Helper()
-	entries, err := n.Tail(t.Context(), room, count)
+	entries, err := n.Tail(t.Context(), "live", count)
 	if err != nil {
-		t.Fatalf("Tail(%q, %d): %v", room, count, err)
+		t.Fatalf("Tail(%d): %v", count, err)
 	}
 	batches := make([]string, 0, len(entries))
 	for _, e := range entries {
@@ -138,7 +144,7 @@ func tail(t *testing.T, n Node, room string, count int) []string {
 	return batches
 }
 
-func lead(t *testing.T, n Node, room, node string, ttl time.Duration) chat.Lease {
+func (t contract) lead(n Node, room, node string, ttl time.Duration) chat.Lease {
 	t.Helper()
 	l, err := n.Lead(t.Context(), room, node, ttl)
 	if err != nil {
@@ -147,21 +153,21 @@ func lead(t *testing.T, n Node, room, node string, ttl time.Duration) chat.Lease
 	return l
 }
 
-func advance(t *testing.T, n Node, room, node string, seq uint64) {
+func (t contract) advance(n Node, room, node string, seq uint64) {
 	t.Helper()
 	if err := n.Advance(t.Context(), room, node, seq, nil); err != nil {
 		t.Fatalf("Advance(%q, %q, %d): %v", room, node, seq, err)
 	}
 }
 
-func putState(t *testing.T, n Node, s chat.RoomState, ttl time.Duration) {
+func (t contract) putState(n Node, s chat.RoomState, ttl time.Duration) {
 	t.Helper()
 	if err := n.Rooms().PutState(t.Context(), s, ttl); err != nil {
 		t.Fatalf("PutState(%+v): %v", s, err)
 	}
 }
 
-func state(t *testing.T, n Node, room string) chat.RoomState {
+func (t contract) state(n Node, room string) chat.RoomState {
 	t.Helper()
 	s, err := n.Rooms().State(t.Context(), room)
 	if err != nil {
@@ -171,9 +177,9 @@ func state(t *testing.T, n Node, room string) chat.RoomState {
 }
 
 // eventually asks until ok; every 10 ms, for what no handler is told.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -181,7 +187,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			t.Fatalf("not within %v: %s", patience, what)
+			tb.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

@@ -8,40 +8,39 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"barrage/chat"
 )
 
-func publishReachesAll(t *testing.T, join func() Node) {
-	a, b, c := join(), join(), join()
-	seen := []*Recorder{subscribe(t, a, "live"), subscribe(t, a, "live"), subscribe(t, b, "live"), subscribe(t, c, "live")}
-	publish(t, b, "live", "one")
+func publishReachesAll(t contract) {
+	a, b, c := t.join(), t.join(), t.join()
+	seen := []*Recorder{t.subscribe(a, "live"), t.subscribe(a, "live"), t.subscribe(b, "live"), t.subscribe(c, "live")}
+	t.publish(b, "live", "one")
 	for _, r := range seen {
 		r.waitFrames(t, "one")
 	}
 }
 
-func publishStaysInRoom(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	live, other := subscribe(t, a, "live"), subscribe(t, a, "live-2")
-	publish(t, b, "live", "for live")
-	publish(t, b, "live-2", "for the other")
+func publishStaysInRoom(t contract) {
+	a, b := t.join(), t.join()
+	live, other := t.subscribe(a, "live"), t.subscribe(a, "live-2")
+	t.publish(b, "live", "for live")
+	t.publish(b, "live-2", "for the other")
 	live.waitFrames(t, "for live")
 	other.waitFrames(t, "for the other")
-	publish(t, b, "nobody-here", "unheard")
+	t.publish(b, "nobody-here", "unheard")
 }
 
-func publishKeepsOrder(t *testing.T, join func() Node) {
+func publishKeepsOrder(t contract) {
 	const frames = 200
-	a, b := join(), join()
-	seen := []*Recorder{subscribe(t, a, "live"), subscribe(t, b, "live")}
+	a, b := t.join(), t.join()
+	seen := []*Recorder{t.subscribe(a, "live"), t.subscribe(b, "live")}
 	var senders sync.WaitGroup
 	for name, n := range map[string]Node{"a": a, "b": b} {
 		senders.Go(func() {
 			for i := range frames {
-				frame := []byte(fmt.Sprintf("%s%03d", name, i))
+				frame := fmt.Appendf(nil, "%s%03d", name, i)
 				if err := n.Publish(t.Context(), "live", frame); err != nil {
 					t.Errorf("Publish: %v", err)
 				}
@@ -68,24 +67,24 @@ func opaque() []string {
 	return []string{"\x00", "\r\n", "$5\r\nhello\r\n", string(all), "s{}", strings.Repeat("\xff", 64<<10), "弾幕"}
 }
 
-func publishOpaque(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	r := subscribe(t, b, "live")
+func publishOpaque(t contract) {
+	a, b := t.join(), t.join()
+	r := t.subscribe(b, "live")
 	for _, frame := range opaque() {
-		publish(t, a, "live", frame)
+		t.publish(a, "live", frame)
 	}
 	r.waitFrames(t, opaque()...)
 }
 
-func publishEmpty(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	r := subscribe(t, b, "live")
+func publishEmpty(t contract) {
+	a, b := t.join(), t.join()
+	r := t.subscribe(b, "live")
 	for _, empty := range [][]byte{nil, {}} {
 		if err := a.Publish(t.Context(), "live", empty); err != nil {
 			t.Fatalf("Publish of an empty frame: %v", err)
 		}
 	}
-	publish(t, a, "live", "full")
+	t.publish(a, "live", "full")
 	r.waitFrames(t, "full")
 }
 
@@ -96,25 +95,25 @@ func (f funcHandler) Frame(frame []byte)   { f(frame) }
 func (f funcHandler) State(chat.RoomState) {}
 func (f funcHandler) Link(bool)            {}
 
-func publishFromHandler(t *testing.T, join func() Node) {
-	a := join()
-	r := subscribe(t, a, "live")
-	subscribeHandler(t, a, "live", funcHandler(func(frame []byte) {
+func publishFromHandler(t contract) {
+	a := t.join()
+	r := t.subscribe(a, "live")
+	t.subscribeHandler(a, "live", funcHandler(func(frame []byte) {
 		if len(frame) < 5 {
 			if err := a.Publish(t.Context(), "live", append(slices.Clone(frame), '+')); err != nil {
 				t.Errorf("Publish in a handler: %v", err)
 			}
 		}
 	}))
-	publish(t, a, "live", "1")
+	t.publish(a, "live", "1")
 	r.waitFrames(t, "1", "1+", "1++", "1+++", "1++++")
 }
 
-func callsOneAtATime(t *testing.T, join func() Node) {
-	a := join()
+func callsOneAtATime(t contract) {
+	a := t.join()
 	var inside, calls atomic.Int32
 	done := make(chan struct{})
-	subscribeHandler(t, a, "live", funcHandler(func([]byte) {
+	t.subscribeHandler(a, "live", funcHandler(func([]byte) {
 		if inside.Add(1) != 1 {
 			t.Error("two calls of one handler at once")
 		}
@@ -137,11 +136,10 @@ func callsOneAtATime(t *testing.T, join func() Node) {
 	}
 }
 
-func slowHandler(t *testing.T, join func() Node) {
-	a := join()
-	r := subscribe(t, a, "live")
+func slowHandler(t contract) {
+	a := t.join()
+	r := t.subscribe(a, "live")
 	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
 	stuck := make(chan struct{}, 1)
 	hung := funcHandler(func([]byte) {
 		select {
@@ -154,22 +152,25 @@ func slowHandler(t *testing.T, join func() Node) {
 	if err != nil {
 		t.Fatalf("Subscribe: %v", err)
 	}
-	t.Cleanup(func() { go s.Close() }) // returns once released
-	publish(t, a, "live", "0")
+	t.Cleanup(func() {
+		close(release)
+		_ = s.Close()
+	})
+	t.publish(a, "live", "0")
 	<-stuck
 	want := []string{"0"}
 	for i := range 50 {
 		want = append(want, fmt.Sprint(i+1))
-		publish(t, a, "live", want[i+1])
+		t.publish(a, "live", want[i+1])
 	}
 	r.waitFrames(t, want...)
 }
 
-func closeIsLast(t *testing.T, join func() Node) {
-	a, b := join(), join()
+func closeIsLast(t contract) {
+	a, b := t.join(), t.join()
 	var closed atomic.Bool
 	first := make(chan struct{}, 1)
-	s := subscribeHandler(t, b, "live", funcHandler(func([]byte) {
+	s := t.subscribeHandler(b, "live", funcHandler(func([]byte) {
 		if closed.Load() {
 			t.Error("a call after Close returned")
 		}
@@ -190,7 +191,7 @@ func closeIsLast(t *testing.T, join func() Node) {
 		t.Errorf("Close: %v", err)
 	}
 	closed.Store(true)
-	witness := subscribe(t, b, "live")
+	witness := t.subscribe(b, "live")
 	witness.WaitFor(t, "frame x")
 	stop()
 	sender.Wait()
@@ -199,25 +200,25 @@ func closeIsLast(t *testing.T, join func() Node) {
 	}
 }
 
-func closeLeavesOthers(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	stays, other := subscribe(t, b, "live"), subscribe(t, a, "live")
-	s := subscribeHandler(t, b, "live", NewRecorder())
+func closeLeavesOthers(t contract) {
+	a, b := t.join(), t.join()
+	stays, other := t.subscribe(b, "live"), t.subscribe(a, "live")
+	s := t.subscribeHandler(b, "live", NewRecorder())
 	if err := s.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	publish(t, a, "live", "still here")
+	t.publish(a, "live", "still here")
 	stays.waitFrames(t, "still here")
 	other.waitFrames(t, "still here")
 }
 
-func subscribeAgain(t *testing.T, join func() Node) {
-	a, b := join(), join()
+func subscribeAgain(t contract) {
+	a, b := t.join(), t.join()
 	for i := range 20 {
 		r := NewRecorder()
-		s := subscribeHandler(t, b, "live", r)
+		s := t.subscribeHandler(b, "live", r)
 		frame := fmt.Sprint(i)
-		publish(t, a, "live", frame)
+		t.publish(a, "live", frame)
 		r.waitFrames(t, frame)
 		if err := s.Close(); err != nil {
 			t.Fatalf("Close: %v", err)
@@ -225,8 +226,8 @@ func subscribeAgain(t *testing.T, join func() Node) {
 	}
 }
 
-func subscribeConcurrently(t *testing.T, join func() Node) {
-	a, b := join(), join()
+func subscribeConcurrently(t contract) {
+	a, b := t.join(), t.join()
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -242,36 +243,36 @@ func subscribeConcurrently(t *testing.T, join func() Node) {
 					t.Errorf("Publish: %v", err)
 				}
 				r.WaitFor(t, "frame "+frame)
-				s.Close()
+				_ = s.Close()
 			}
 		})
 	}
 	all.Wait()
 }
 
-func subscribeContext(t *testing.T, join func() Node) {
-	a := join()
+func subscribeContext(t contract) {
+	a := t.join()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := NewRecorder()
 	s, err := a.Subscribe(ctx, "live", r)
 	if err != nil {
 		t.Fatalf("Subscribe: %v", err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	cancel()
-	publish(t, a, "live", "after")
+	t.publish(a, "live", "after")
 	r.waitFrames(t, "after")
 }
 
-func manyRooms(t *testing.T, join func() Node) {
+func manyRooms(t contract) {
 	const rooms = 300
-	a, b := join(), join()
+	a, b := t.join(), t.join()
 	seen := make([]*Recorder, rooms)
 	for i := range seen {
-		seen[i] = subscribe(t, b, fmt.Sprintf("room-%d", i))
+		seen[i] = t.subscribe(b, fmt.Sprintf("room-%d", i))
 	}
 	for i := range seen {
-		publish(t, a, fmt.Sprintf("room-%d", i), fmt.Sprintf("for %d", i))
+		t.publish(a, fmt.Sprintf("room-%d", i), fmt.Sprintf("for %d", i))
 	}
 	for i, r := range seen {
 		r.waitFrames(t, fmt.Sprintf("for %d", i))
@@ -279,31 +280,13 @@ func manyRooms(t *testing.T, join func() Node) {
 }
 
 // everythingAtOnce gives the race detector something to see.
-func everythingAtOnce(t *testing.T, join func() Node) {
-	nodes := []Node{join(), join()}
+func everythingAtOnce(t contract) {
 	var all sync.WaitGroup
-	for i, n := range nodes {
-		id := fmt.Sprintf("node-%d", i)
+	for i, n := range []Node{t.join(), t.join()} {
 		for range 2 {
 			all.Go(func() {
-				for j := range 30 {
-					errs := []error{
-						n.Publish(t.Context(), "live", []byte("p")),
-						n.Append(t.Context(), "live", []byte("b"), []byte("f")),
-						n.Rooms().PutState(t.Context(), chat.RoomState{Room: "live", PDT: int64(j)}, time.Minute),
-					}
-					_, err := n.Tail(t.Context(), "live", 5)
-					errs = append(errs, err)
-					_, err = n.Lead(t.Context(), "live", id, time.Second)
-					errs = append(errs, err)
-					if err := n.Advance(t.Context(), "live", id, uint64(j+1), nil); !errors.Is(err, chat.ErrNotLeader) {
-						errs = append(errs, err)
-					}
-					s, err := n.Subscribe(t.Context(), "live", NewRecorder())
-					if err == nil {
-						err = s.Close()
-					}
-					if err := errors.Join(append(errs, err, n.Resign(t.Context(), "live", id))...); err != nil {
+				for seq := range uint64(30) {
+					if err := everything(t.Context(), n, fmt.Sprintf("node-%d", i), seq+1); err != nil {
 						t.Errorf("everything at once: %v", err)
 					}
 				}
@@ -311,6 +294,26 @@ func everythingAtOnce(t *testing.T, join func() Node) {
 		}
 	}
 	all.Wait()
+}
+
+// everything calls all of n once.
+func everything(ctx context.Context, n Node, id string, seq uint64) error {
+	s, err := n.Subscribe(ctx, "live", NewRecorder())
+	if err != nil {
+		return err
+	}
+	_, tailErr := n.Tail(ctx, "live", 5)
+	_, leadErr := n.Lead(ctx, "live", id, time.Second)
+	advanceErr := n.Advance(ctx, "live", id, seq, nil)
+	if errors.Is(advanceErr, chat.ErrNotLeader) { // which is as good
+		advanceErr = nil
+	}
+	return errors.Join(
+		n.Publish(ctx, "live", []byte("p")),
+		n.Append(ctx, "live", []byte("b"), []byte("f")),
+		n.Rooms().PutState(ctx, chat.RoomState{Room: "live", PDT: int64(seq)}, time.Minute),
+		tailErr, leadErr, advanceErr, n.Resign(ctx, "live", id), s.Close(),
+	)
 }
 
 // calls are all calls of a broker that can fail.
@@ -329,18 +332,18 @@ func calls(ctx context.Context, n Node) map[string]error {
 	return errs
 }
 
-func cancelledContext(t *testing.T, join func() Node) {
+func cancelledContext(t contract) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for call, err := range calls(ctx, join()) {
+	for call, err := range calls(ctx, t.join()) {
 		if !errors.Is(err, chat.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context = %v, want ErrUnavailable and context.Canceled", call, err)
 		}
 	}
 }
 
-func closedBroker(t *testing.T, join func() Node) {
-	a := join()
+func closedBroker(t contract) {
+	a := t.join()
 	if err := a.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
@@ -351,16 +354,16 @@ func closedBroker(t *testing.T, join func() Node) {
 	}
 }
 
-func closeEndsSubscriptions(t *testing.T, join func() Node) {
-	a := join()
+func closeEndsSubscriptions(t contract) {
+	a := t.join()
 	var closed atomic.Bool
-	s := subscribeHandler(t, a, "live", funcHandler(func([]byte) {
+	s := t.subscribeHandler(a, "live", funcHandler(func([]byte) {
 		if closed.Load() {
 			t.Error("a call after the broker's Close returned")
 		}
 	}))
 	for range 100 {
-		publish(t, a, "live", "x")
+		t.publish(a, "live", "x")
 	}
 	if err := a.Close(); err != nil {
 		t.Errorf("Close: %v", err)

@@ -11,11 +11,11 @@ import (
 	"barrage/chat"
 )
 
-func appendLogsThenPublishes(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	r := subscribe(t, b, "live")
+func appendLogsThenPublishes(t contract) {
+	a, b := t.join(), t.join()
+	r := t.subscribe(b, "live")
 	logged := make(chan []string, 1)
-	subscribeHandler(t, b, "live", funcHandler(func([]byte) {
+	t.subscribeHandler(b, "live", funcHandler(func([]byte) {
 		entries, err := b.Tail(t.Context(), "live", 10)
 		if err != nil {
 			t.Errorf("Tail: %v", err)
@@ -26,8 +26,8 @@ func appendLogsThenPublishes(t *testing.T, join func() Node) {
 		}
 		logged <- batches
 	}))
-	appendBatch(t, a, "live", "batch", "frame")
-	if got := tail(t, a, "live", 10); !slices.Equal(got, []string{"batch"}) {
+	t.appendBatch(a, "live", "batch", "frame")
+	if got := t.tail(a, 10); !slices.Equal(got, []string{"batch"}) {
 		t.Errorf("Tail when Append had returned = %q, want the batch", got)
 	}
 	r.waitFrames(t, "frame")
@@ -36,21 +36,21 @@ func appendLogsThenPublishes(t *testing.T, join func() Node) {
 	}
 }
 
-func appendEmpty(t *testing.T, join func() Node) {
-	a := join()
-	r := subscribe(t, a, "live")
-	appendBatch(t, a, "live", "", "frame alone")
-	appendBatch(t, a, "live", "batch alone", "")
-	appendBatch(t, a, "live", "", "")
-	appendBatch(t, a, "live", "both", "last")
+func appendEmpty(t contract) {
+	a := t.join()
+	r := t.subscribe(a, "live")
+	t.appendBatch(a, "live", "", "frame alone")
+	t.appendBatch(a, "live", "batch alone", "")
+	t.appendBatch(a, "live", "", "")
+	t.appendBatch(a, "live", "both", "last")
 	r.waitFrames(t, "frame alone", "last")
-	if got, want := tail(t, a, "live", 10), []string{"batch alone", "both"}; !slices.Equal(got, want) {
+	if got, want := t.tail(a, 10), []string{"batch alone", "both"}; !slices.Equal(got, want) {
 		t.Errorf("Tail = %q, want %q", got, want)
 	}
 }
 
-func appendBatchReused(t *testing.T, join func() Node) {
-	a := join()
+func appendBatchReused(t contract) {
+	a := t.join()
 	batch := []byte("first")
 	for range 2 {
 		if err := a.Append(t.Context(), "live", batch, nil); err != nil {
@@ -58,59 +58,59 @@ func appendBatchReused(t *testing.T, join func() Node) {
 		}
 		copy(batch, "again")
 	}
-	if got, want := tail(t, a, "live", 2), []string{"first", "again"}; !slices.Equal(got, want) {
+	if got, want := t.tail(a, 2), []string{"first", "again"}; !slices.Equal(got, want) {
 		t.Errorf("Tail = %q, want %q", got, want)
 	}
 }
 
-func appendOpaque(t *testing.T, join func() Node) {
-	a, b := join(), join()
+func appendOpaque(t contract) {
+	a, b := t.join(), t.join()
 	for _, batch := range opaque() {
-		appendBatch(t, a, "live", batch, "")
+		t.appendBatch(a, "live", batch, "")
 	}
-	if got := tail(t, b, "live", 100); !slices.Equal(got, opaque()) {
+	if got := t.tail(b, 100); !slices.Equal(got, opaque()) {
 		t.Errorf("Tail = %.2000q, want %.2000q", got, opaque())
 	}
 }
 
-func tailOrder(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	if got := tail(t, a, "live", 5); len(got) != 0 {
+func tailOrder(t contract) {
+	a, b := t.join(), t.join()
+	if got := t.tail(a, 5); len(got) != 0 {
 		t.Errorf("Tail of an empty log = %q", got)
 	}
 	for i := range 10 {
-		appendBatch(t, []Node{a, b}[i%2], "live", fmt.Sprint(i), "")
+		t.appendBatch([]Node{a, b}[i%2], "live", fmt.Sprint(i), "")
 	}
-	appendBatch(t, a, "live-2", "elsewhere", "")
+	t.appendBatch(a, "live-2", "elsewhere", "")
 	for n, want := range map[int]string{-1: "", 0: "", 1: "9", 3: "7 8 9", 10: "0 1 2 3 4 5 6 7 8 9", 99: "0 1 2 3 4 5 6 7 8 9"} {
-		if got := strings.Join(tail(t, b, "live", n), " "); got != want {
+		if got := strings.Join(t.tail(b, n), " "); got != want {
 			t.Errorf("Tail(%d) = %q, want %q", n, got, want)
 		}
 	}
 }
 
 // position is an entry's ID as two numbers.
-func position(t *testing.T, e chat.Entry) []int64 {
-	t.Helper()
+func position(tb testing.TB, e chat.Entry) []int64 {
+	tb.Helper()
 	ms, n, ok := strings.Cut(e.ID, "-")
 	if !ok {
-		t.Fatalf("ID %q, want milliseconds-number", e.ID)
+		tb.Fatalf("ID %q, want milliseconds-number", e.ID)
 	}
 	var p []int64
 	for _, part := range []string{ms, n} {
 		v, err := strconv.ParseInt(part, 10, 64)
 		if err != nil {
-			t.Fatalf("ID %q: %v", e.ID, err)
+			tb.Fatalf("ID %q: %v", e.ID, err)
 		}
 		p = append(p, v)
 	}
 	return p
 }
 
-func idsGrow(t *testing.T, join func() Node) {
-	a := join()
+func idsGrow(t contract) {
+	a := t.join()
 	for i := range 50 {
-		appendBatch(t, a, "live", fmt.Sprint(i), "")
+		t.appendBatch(a, "live", fmt.Sprint(i), "")
 	}
 	entries, err := a.Tail(t.Context(), "live", 50)
 	if err != nil || len(entries) != 50 {
@@ -123,8 +123,8 @@ func idsGrow(t *testing.T, join func() Node) {
 	}
 }
 
-func appendConcurrently(t *testing.T, join func() Node) {
-	nodes := []Node{join(), join()}
+func appendConcurrently(t contract) {
+	nodes := []Node{t.join(), t.join()}
 	var all sync.WaitGroup
 	var want []string
 	for i := range 8 {
@@ -133,14 +133,14 @@ func appendConcurrently(t *testing.T, join func() Node) {
 		}
 		all.Go(func() {
 			for j := range 20 {
-				if err := nodes[i%2].Append(t.Context(), "live", []byte(fmt.Sprintf("%d/%02d", i, j)), nil); err != nil {
+				if err := nodes[i%2].Append(t.Context(), "live", fmt.Appendf(nil, "%d/%02d", i, j), nil); err != nil {
 					t.Errorf("Append: %v", err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	got := tail(t, nodes[0], "live", 1000)
+	got := t.tail(nodes[0], 1000)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("Tail has %d batches, want the %d that were appended", len(got), len(want))

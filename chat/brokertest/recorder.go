@@ -67,8 +67,8 @@ func only(all []string, kind string) []string {
 }
 
 // Wait waits until what was told, in Seen's words, is ok.
-func (r *Recorder) Wait(t testing.TB, what string, ok func(all []string) bool) []string {
-	t.Helper()
+func (r *Recorder) Wait(tb testing.TB, what string, ok func(all []string) bool) []string {
+	tb.Helper()
 	late := time.After(patience)
 	for {
 		all, changed := r.look()
@@ -78,24 +78,24 @@ func (r *Recorder) Wait(t testing.TB, what string, ok func(all []string) bool) [
 		select {
 		case <-changed:
 		case <-late:
-			t.Fatalf("not within %v: %s\nseen: %q", patience, what, all)
+			tb.Fatalf("not within %v: %s\nseen: %q", patience, what, all)
 		}
 	}
 }
 
 // WaitFor waits for one thing, as in "frame x".
-func (r *Recorder) WaitFor(t testing.TB, thing string) []string {
-	t.Helper()
-	return r.Wait(t, thing, func(all []string) bool { return slices.Contains(all, thing) })
+func (r *Recorder) WaitFor(tb testing.TB, thing string) []string {
+	tb.Helper()
+	return r.Wait(tb, thing, func(all []string) bool { return slices.Contains(all, thing) })
 }
 
 // waitFrames waits for as many frames as want has and compares them.
-func (r *Recorder) waitFrames(t *testing.T, want ...string) {
-	t.Helper()
-	all := r.Wait(t, fmt.Sprintf("%d frames", len(want)), func(all []string) bool {
+func (r *Recorder) waitFrames(tb testing.TB, want ...string) {
+	tb.Helper()
+	all := r.Wait(tb, fmt.Sprintf("%d frames", len(want)), func(all []string) bool {
 		return len(only(all, "frame ")) >= len(want)
 	})
 	if got := only(all, "frame "); !slices.Equal(got, want) {
-		t.Fatalf("frames = %.2000q, want %.2000q", got, want)
+		tb.Fatalf("frames = %.2000q, want %.2000q", got, want)
 	}
 }

@@ -23,76 +23,79 @@ type Redis struct {
 
 // StartRedis starts a redis-server that keeps nothing on disk, with further
 // arguments as on its command line. It ends with the test.
-func StartRedis(t testing.TB, args ...string) *Redis {
-	t.Helper()
+func StartRedis(tb testing.TB, args ...string) *Redis {
+	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("this test needs a real Redis; install it: apt-get install -y redis-server")
+		tb.Fatal("this test needs a real Redis; install it: apt-get install -y redis-server")
 	}
-	r := &Redis{Addr: freeAddr(t)}
+	r := &Redis{Addr: freeAddr(tb)}
 	_, port, _ := net.SplitHostPort(r.Addr)
 	r.args = append([]string{
-		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning",
+		"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--loglevel", "warning",
 	}, args...)
-	t.Cleanup(func() { r.Kill(t) })
-	r.Start(t)
+	tb.Cleanup(func() { r.Kill(tb) })
+	r.Start(tb)
 	return r
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return addr
 }
 
 // URL is the address as barrage's configuration wants it.
 func (r *Redis) URL() string { return "redis://" + r.Addr }
 
 // Start starts it again after Kill and waits until it answers.
-func (r *Redis) Start(t testing.TB) {
-	t.Helper()
+func (r *Redis) Start(tb testing.TB) {
+	tb.Helper()
 	// The server outlives the test's context: brokers close while it still answers.
-	r.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", r.args...) //nolint:gosec // the test's own arguments
+	r.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), "redis-server", r.args...) //nolint:gosec // the test's own arguments
 	r.cmd.Stderr = os.Stderr
 	if err := r.cmd.Start(); err != nil {
-		t.Fatalf("start redis-server: %v", err)
+		tb.Fatalf("start redis-server: %v", err)
 	}
-	eventually(t, "redis-server answers", func() bool {
-		answer, err := r.try(t.Context(), "PING")
+	eventually(tb, "redis-server answers", func() bool {
+		answer, err := r.try(tb.Context(), "PING")
 		return err == nil && answer == "+PONG"
 	})
 }
 
 // Kill ends it at once (SIGKILL), as a crash would.
-func (r *Redis) Kill(t testing.TB) {
-	t.Helper()
+func (r *Redis) Kill(tb testing.TB) {
+	tb.Helper()
 	if r.cmd == nil {
 		return
 	}
 	if err := r.cmd.Process.Kill(); err != nil {
-		t.Errorf("kill redis-server: %v", err)
+		tb.Errorf("kill redis-server: %v", err)
 	}
 	_ = r.cmd.Wait() // "signal: killed", which was the point
 	r.cmd = nil
 }
 
 // Signal sends sig to it, SIGSTOP say.
-func (r *Redis) Signal(t testing.TB, sig os.Signal) {
-	t.Helper()
+func (r *Redis) Signal(tb testing.TB, sig os.Signal) {
+	tb.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {
-		t.Fatalf("signal redis-server: %v", err)
+		tb.Fatalf("signal redis-server: %v", err)
 	}
 }
 
 // Do runs a command whose answer is one line, such as "CLIENT KILL TYPE pubsub".
-func (r *Redis) Do(t testing.TB, command string) string {
-	t.Helper()
-	answer, err := r.try(t.Context(), command)
+func (r *Redis) Do(tb testing.TB, command string) string {
+	tb.Helper()
+	answer, err := r.try(tb.Context(), command)
 	if err != nil {
-		t.Fatalf("redis %s: %v", command, err)
+		tb.Fatalf("redis %s: %v", command, err)
 	}
 	return answer
 }
@@ -104,10 +107,10 @@ func (r *Redis) try(ctx context.Context, command string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		return "", err
 	}
-	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
+	if _, err = fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
 		return "", err
 	}
 	answer, err := bufio.NewReader(c).ReadString('\n')

@@ -2,44 +2,43 @@ package brokertest
 
 import (
 	"slices"
-	"testing"
 	"time"
 
 	"barrage/chat"
 )
 
-func stateZero(t *testing.T, join func() Node) {
-	if got, want := state(t, join(), "live"), (chat.RoomState{Room: "live"}); got != want {
+func stateZero(t contract) {
+	if got, want := t.state(t.join(), "live"), (chat.RoomState{Room: "live"}); got != want {
 		t.Errorf("State = %+v, want %+v", got, want)
 	}
 }
 
-func stateKept(t *testing.T, join func() Node) {
-	a, b := join(), join()
+func stateKept(t contract) {
+	a, b := t.join(), t.join()
 	want := chat.RoomState{
 		Room: "live", Session: "s1", Epoch: "e1", Phase: "live", Live: true,
 		PDT: 1789900000123, Window: 60000, Latency: 3500, Players: 17,
 	}
-	putState(t, a, want, time.Minute)
-	if got := state(t, b, "live"); got != want {
+	t.putState(a, want, time.Minute)
+	if got := t.state(b, "live"); got != want {
 		t.Errorf("State = %+v, want %+v", got, want)
 	}
-	if got := state(t, b, "live-2"); got != (chat.RoomState{Room: "live-2"}) {
+	if got := t.state(b, "live-2"); got != (chat.RoomState{Room: "live-2"}) {
 		t.Errorf("State of another room = %+v, want none", got)
 	}
 	want.Phase, want.Live = "away", false
-	putState(t, b, want, time.Minute)
-	if got := state(t, a, "live"); got != want {
+	t.putState(b, want, time.Minute)
+	if got := t.state(a, "live"); got != want {
 		t.Errorf("State = %+v, want %+v", got, want)
 	}
 }
 
-func stateTold(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	seen := []*Recorder{subscribe(t, a, "live"), subscribe(t, b, "live")}
-	putState(t, a, chat.RoomState{Room: "live", Phase: "starting"}, time.Minute)
-	putState(t, a, chat.RoomState{Room: "live-2", Phase: "ended"}, time.Minute)
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live", PDT: 5}, time.Minute)
+func stateTold(t contract) {
+	a, b := t.join(), t.join()
+	seen := []*Recorder{t.subscribe(a, "live"), t.subscribe(b, "live")}
+	t.putState(a, chat.RoomState{Room: "live", Phase: "starting"}, time.Minute)
+	t.putState(a, chat.RoomState{Room: "live-2", Phase: "ended"}, time.Minute)
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live", PDT: 5}, time.Minute)
 	for _, r := range seen {
 		r.WaitFor(t, `state live "live" 5`)
 		if got, want := r.Seen(""), []string{`state live "starting" 0`, `state live "live" 5`}; !slices.Equal(got, want) {
@@ -48,25 +47,25 @@ func stateTold(t *testing.T, join func() Node) {
 	}
 }
 
-func stateToldToNewcomer(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live"}, time.Minute)
+func stateToldToNewcomer(t contract) {
+	a, b := t.join(), t.join()
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live"}, time.Minute)
 	for range 2 { // the first subscription of a node, and one beside it
-		subscribe(t, b, "live").WaitFor(t, `state live "live" 0`)
+		t.subscribe(b, "live").WaitFor(t, `state live "live" 0`)
 	}
-	fresh := subscribe(t, b, "live-2")
-	publish(t, b, "live-2", "x")
+	fresh := t.subscribe(b, "live-2")
+	t.publish(b, "live-2", "x")
 	fresh.WaitFor(t, "frame x")
 	if got := fresh.Seen("state "); len(got) != 0 {
 		t.Errorf("told %q of a room without state", got)
 	}
 }
 
-func stateLapses(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	seen := []*Recorder{subscribe(t, a, "live"), subscribe(t, b, "live")}
+func stateLapses(t contract) {
+	a, b := t.join(), t.join()
+	seen := []*Recorder{t.subscribe(a, "live"), t.subscribe(b, "live")}
 	begin := time.Now()
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live"}, brief)
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live"}, brief)
 	for _, r := range seen {
 		r.WaitFor(t, `state live "" 0`)
 		if got, want := r.Seen(""), []string{`state live "live" 0`, `state live "" 0`}; !slices.Equal(got, want) {
@@ -76,28 +75,28 @@ func stateLapses(t *testing.T, join func() Node) {
 	if took := time.Since(begin); took < brief*9/10 {
 		t.Errorf("a state of %v lapsed after %v", brief, took)
 	}
-	eventually(t, "the state is gone", func() bool { return state(t, b, "live") == chat.RoomState{Room: "live"} })
+	eventually(t, "the state is gone", func() bool { return t.state(b, "live") == chat.RoomState{Room: "live"} })
 }
 
-func stateRenewed(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	kept, witness := subscribe(t, b, "live"), subscribe(t, b, "witness")
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live"}, brief)
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live", PDT: 1}, time.Minute)
+func stateRenewed(t contract) {
+	a, b := t.join(), t.join()
+	kept, witness := t.subscribe(b, "live"), t.subscribe(b, "witness")
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live"}, brief)
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live", PDT: 1}, time.Minute)
 	// Put later for as long as the first: when it lapses, the first would have.
-	putState(t, a, chat.RoomState{Room: "witness", Phase: "live"}, brief)
+	t.putState(a, chat.RoomState{Room: "witness", Phase: "live"}, brief)
 	witness.WaitFor(t, `state witness "" 0`)
 	if got, want := kept.Seen(""), []string{`state live "live" 0`, `state live "live" 1`}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if got := state(t, b, "live"); got.PDT != 1 {
+	if got := t.state(b, "live"); got.PDT != 1 {
 		t.Errorf("State = %+v, want the renewed one", got)
 	}
 }
 
-func stateLapsesForNewcomer(t *testing.T, join func() Node) {
-	a, b := join(), join()
-	putState(t, a, chat.RoomState{Room: "live", Phase: "live"}, 3*brief)
-	r := subscribe(t, b, "live")
+func stateLapsesForNewcomer(t contract) {
+	a, b := t.join(), t.join()
+	t.putState(a, chat.RoomState{Room: "live", Phase: "live"}, 3*brief)
+	r := t.subscribe(b, "live")
 	r.WaitFor(t, `state live "" 0`)
 }

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"barrage/chat"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-
-	"barrage/chat"
 )
 
 // Options wire a Broker.
@@ -46,7 +46,7 @@ type Broker struct {
 	metrics *metrics
 
 	stop    func()         // ends the goroutines
-	running sync.WaitGroup // run and beat of link
+	running sync.WaitGroup // of link and heart
 	closing sync.Once
 }
 
@@ -72,7 +72,7 @@ func New(ctx context.Context, opts Options) (*Broker, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
 	b.running.Go(func() { l.run(life) })
-	b.running.Go(func() { l.beat(life) })
+	b.running.Go(func() { l.heart.run(life) })
 	l.awaitFirst(ctx)
 	return b, nil
 }

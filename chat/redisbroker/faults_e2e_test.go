@@ -28,7 +28,7 @@ func subscribe(t *testing.T, b *redisbroker.Broker, room string) *brokertest.Rec
 	if err != nil {
 		t.Fatalf("Subscribe(%q): %v", room, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return r
 }
 
@@ -79,10 +79,10 @@ func TestRedisKilled(t *testing.T) {
 	if err != nil || !lease.Held {
 		t.Fatalf("Lead = %+v, %v", lease, err)
 	}
-	if err := a.Advance(t.Context(), "live", "a", 41, nil); err != nil {
+	if err = a.Advance(t.Context(), "live", "a", 41, nil); err != nil {
 		t.Fatalf("Advance: %v", err)
 	}
-	if err := a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
+	if err = a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 	live.WaitFor(t, "frame before")
@@ -92,7 +92,7 @@ func TestRedisKilled(t *testing.T) {
 	waitLink(t, live, false)
 	poll(t, recovery, "commands refused at once", func() bool {
 		begin := time.Now()
-		err := a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
+		err = a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
 		if !errors.Is(err, chat.ErrUnavailable) {
 			t.Errorf("Append without Redis = %v, want ErrUnavailable", err)
 		}
@@ -181,8 +181,8 @@ func TestRedisStartsLater(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer s.Close()
 		roundTrip(t, b, rec, "first")
+		_ = s.Close()
 		return true
 	})
 }

@@ -12,16 +12,16 @@ import (
 )
 
 // open joins a broker to r.
-func open(t testing.TB, r *brokertest.Redis, opts redisbroker.Options) *redisbroker.Broker {
-	t.Helper()
+func open(tb testing.TB, r *brokertest.Redis, opts redisbroker.Options) *redisbroker.Broker {
+	tb.Helper()
 	opts.URL = r.URL()
-	b, err := redisbroker.New(t.Context(), opts)
+	b, err := redisbroker.New(tb.Context(), opts)
 	if err != nil {
-		t.Fatalf("New: %v", err)
+		tb.Fatalf("New: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := b.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	return b
@@ -31,6 +31,7 @@ func TestContract(t *testing.T) {
 	r := brokertest.StartRedis(t)
 	var backends atomic.Int32
 	brokertest.Run(t, func(t *testing.T) func() brokertest.Node {
+		t.Helper()
 		prefix := fmt.Sprintf("test-%d:", backends.Add(1))
 		return func() brokertest.Node {
 			b := open(t, r, redisbroker.Options{Prefix: prefix})

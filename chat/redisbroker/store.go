@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"barrage/chat"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Scripts run alone in Redis, so that each is one step for everybody. They take

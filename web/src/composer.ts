@@ -48,7 +48,7 @@ export class Composer {
     this.nick.maxLength = maxNick;
     this.nick.value = this.box.get("nick") ?? "";
     this.chip = h("button", { class: "nick-chip", type: "button", testid: "nick-chip" });
-    this.nickRow = h("div", { class: "nick-row", testid: "nick-row" }, this.nick);
+    this.nickRow = h("div", { class: "nick-row", testid: "nick-row" }, speaker.say(h("span", { "aria-hidden": "true" }), "say.nick"), this.nick);
     this.send = speaker.label(h("button", { class: "send", type: "button", testid: "send" }, icon(...icons.send)), "say.send");
     this.hint = h("p", { class: "say-hint", testid: "say-hint", role: "status" });
     this.styles = this.stylePanel();

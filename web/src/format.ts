@@ -31,9 +31,11 @@ export function short(n: number, digits = 2): string {
   return String(Number(n.toFixed(digits)));
 }
 
-/** A stable hue 0..359 for a name. */
+const hues = [352, 18, 36, 172, 202, 228, 262, 292, 322]; // no greens and yellows: they fight the accents
+
+/** A stable hue for a name. */
 export function hue(name: string): number {
   let x = 2166136261; // FNV-1a: spreads similar names apart
   for (const c of name) x = Math.imul(x ^ c.codePointAt(0)!, 16777619);
-  return ((x >>> 0) % 360);
+  return hues[(x >>> 0) % hues.length]!;
 }

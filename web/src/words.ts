@@ -98,10 +98,10 @@ export const en = {
   "chat.list": "All comments",
 
   // the comment box
-  "say.placeholder": "Say something on the screen…",
+  "say.placeholder": "Say something…",
   "say.label": "Your comment",
   "say.send": "Send",
-  "say.nick": "Your name here",
+  "say.nick": "Your name",
   "say.as": "as {nick}",
   "say.rename": "Change your name",
   "say.style": "How your comment flies",

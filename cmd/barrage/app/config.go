@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"barrage/chat"
 	"barrage/ingest"
@@ -109,11 +111,41 @@ func readFile(cfg *Config, path string) error {
 	if err != nil {
 		return err
 	}
-	// Strict: an unknown key is an error with its line and column.
-	if err := yaml.UnmarshalWithOptions(text, cfg, yaml.Strict()); err != nil && len(strings.TrimSpace(string(text))) > 0 {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
 		return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
 	}
+	for _, doc := range file.Docs {
+		if isNull(doc.Body) {
+			continue
+		}
+		// Strict: an unknown key is an error with its line and column.
+		scratch := *cfg
+		if err := yaml.NodeToValue(doc.Body, &scratch, yaml.Strict()); err != nil {
+			return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+		}
+		// A section whose keys are all commented out is null in YAML, and would
+		// empty its struct: it means the defaults.
+		dropNulls(doc.Body)
+		if err := yaml.NodeToValue(doc.Body, cfg, yaml.Strict()); err != nil {
+			return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+		}
+	}
 	return nil
+}
+
+func isNull(n ast.Node) bool { return n == nil || n.Type() == ast.NullType || n.Type() == ast.CommentType }
+
+// dropNulls takes the keys without a value out of a mapping, at every depth.
+func dropNulls(n ast.Node) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return
+	}
+	m.Values = slices.DeleteFunc(m.Values, func(v *ast.MappingValueNode) bool { return isNull(v.Value) })
+	for _, v := range m.Values {
+		dropNulls(v.Value)
+	}
 }
 
 // Validate checks every setting and reports all that is wrong at once.

@@ -97,10 +97,10 @@ func TestBadConfigSaysWhereAndWhat(t *testing.T) {
 
 func TestEmptyFileIsTheDefaults(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	for _, text := range []string{"", "# nothing\n"} {
+	for _, text := range []string{"", "# nothing\n", "---\n", "http:\n", "http:\n  # addr: :1\n", "http:\n  addr:\ningest:\n  auth:\n"} {
 		write(t, file, text)
-		if cfg, _, err := load(sources{file: file}); err != nil || cfg.HTTP.Addr != ":8080" {
-			t.Errorf("%q: %+v, %v", text, cfg.HTTP, err)
+		if cfg, _, err := load(sources{file: file}); err != nil || !reflect.DeepEqual(cfg, DefaultConfig()) {
+			t.Errorf("%q: %+v, %v, want the defaults", text, cfg, err)
 		}
 	}
 }

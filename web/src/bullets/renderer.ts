@@ -126,7 +126,8 @@ export class Renderer {
   }
 
   private resize(): void {
-    const font = Math.min(38, Math.max(18, Math.round(this.layer.clientHeight / 21)));
+    const { clientWidth, clientHeight } = this.layer;
+    const font = Math.min(38, Math.max(17, Math.round(Math.min(clientHeight / 20, clientWidth / 34))));
     this.layer.style.fontSize = `${font}px`;
     this.stage = this.measure();
     this.lanes.resize(this.stage);

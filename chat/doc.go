@@ -1,0 +1,46 @@
+// Package chat carries comments between the people of a room, on one node or on
+// many. PROTOCOL.md is what a page has to know.
+//
+// One comment's journey: subscriber.read parses the frame, room.say cleans and
+// checks the comment and puts it, encoded once and for all, into the room's
+// outbox. The flush loop appends the outbox to the log and publishes it as a
+// numbered partial (Log.Append). Every node of the room keeps the partial (gather).
+// The node that holds the room's lease, the leader, merges what has come,
+// chooses what is shown, numbers the tick and publishes it (compose, Store.Advance).
+// Every node puts that one prepared frame on its tape (deliver); each
+// subscriber's writer follows the tape with a pointer (follow); who wrote gets acks.
+//
+// Invariants
+//
+//   - Over all nodes, and when nothing is on its way: logged = accepted = shown +
+//     combined + rest.
+//   - An ack other than "rejected" means: in the log.
+//   - A partial is merged exactly once. Its sender repeats it until a tick
+//     confirms it; a tick's bus frame names the last merged partial of every node, so
+//     that the next leader goes on where the last one stopped; a late partial
+//     goes into the next tick.
+//   - A subscriber holds a pointer, at most 32 private frames and two goroutines,
+//     whatever happens in the room.
+//   - No lock is held during a call of the broker or a write to a socket.
+//
+// Decisions
+//
+//   - One leader per room that finishes ticks, over every node merging for itself:
+//     everybody sees the same comments in the same order under one number, and can
+//     resume on any node. The price is one more hop inside the broker.
+//   - Partials with running numbers, kept by every node until confirmed, over
+//     trusting publish: pub/sub loses silently, and the leader may die between the
+//     partial and the tick. It costs one number per node in a tick's bus frame.
+//   - Ticks follow comments at the least interval, over a ticker: a lone comment
+//     is seen at once, and a silent room costs two wake-ups a second.
+//   - A shared tape with a pointer per subscriber, over a queue per subscriber:
+//     70,000 queues are gigabytes in the moment when everybody shouts.
+//   - Acks wait for the tick, over acks at once: "shown" and "only counted" are
+//     known there. After 3 s without one the writer hears "spooled".
+//   - When the broker is away comments are refused, over being kept in RAM: an ack
+//     must not outlive its promise. A batch whose append failed is refused too, though
+//     the broker may have it; sent again with the same cid it may then be shown twice.
+//   - 60 shown comments a second with two seconds' worth at once, over the 30 that
+//     a picture can take: the comment list beside it is read, too, and combos, which will
+//     make room, are not here yet.
+package chat

@@ -1,0 +1,240 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// roomLinger is how long a room stays open on a node after its last subscriber
+// has gone, so that one who reloads the page finds ticks and history in RAM.
+const roomLinger = 30 * time.Second
+
+// Options wire a Hub. Broker and Secret are required.
+type Options struct {
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time // wall clock; nil = time.Now. Durations are always monotonic
+	Broker     Broker
+	Secret     []byte // signs and checks the tokens of people
+	// ClientAddr says whose connection a request is; nil = the TCP peer.
+	ClientAddr func(*http.Request) netip.Addr
+}
+
+// Hub is the chat of one node.
+type Hub struct {
+	cfg     Config
+	log     *slog.Logger
+	now     func() time.Time
+	start   time.Time
+	broker  Broker
+	secret  []byte
+	node    string
+	metrics *metrics
+	door    *door
+	desk    registry
+}
+
+// registry is who and what is here now.
+type registry struct {
+	roomLoops sync.WaitGroup // room.run
+	conns     sync.WaitGroup // subscriber.serve
+
+	mu       sync.Mutex // taken before any room.mu, never while one is held
+	rooms    map[string]*room
+	subs     map[*subscriber]struct{}
+	addrs    map[netip.Addr]int
+	serial   uint64 // of rooms opened
+	stopping bool
+}
+
+// Errors of entering a room.
+var (
+	errStopping = errors.New("this server is stopping; connect again in a moment")
+	errRooms    = errors.New("too many rooms are open on this server; chat.max_rooms bounds them")
+	errAddress  = errors.New("too many connections from this address; chat.max_conns_per_addr bounds them")
+)
+
+// New returns a Hub that serves once its Handler is mounted; Run stops it.
+func New(cfg Config, opts Options) (*Hub, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Broker == nil || len(opts.Secret) == 0 {
+		return nil, errors.New("chat: Options.Broker and Options.Secret are required")
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Registerer == nil {
+		opts.Registerer = prometheus.NewRegistry()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	m, err := newMetrics(opts.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("register chat metrics: %w", err)
+	}
+	h := &Hub{
+		cfg: cfg, log: opts.Logger, now: opts.Now, start: time.Now(), broker: opts.Broker,
+		secret: opts.Secret, node: strings.ToLower(rand.Text()[:6]), metrics: m,
+		desk: registry{
+			rooms: make(map[string]*room), subs: make(map[*subscriber]struct{}), addrs: make(map[netip.Addr]int),
+		},
+	}
+	h.door = newDoor(h, opts.ClientAddr)
+	return h, nil
+}
+
+// Handler serves everything below /chat/v1/.
+func (h *Hub) Handler() http.Handler { return h.door.mux }
+
+// Run waits for the end of ctx and then stops the hub: the last comments are
+// logged and delivered, every socket is told when to come back and closed, and
+// everything the hub started has ended. That takes at most about eight seconds
+// when neither broker nor browsers answer.
+func (h *Hub) Run(ctx context.Context) error {
+	<-ctx.Done()
+	h.desk.mu.Lock()
+	h.desk.stopping = true
+	for name, r := range h.desk.rooms {
+		delete(h.desk.rooms, name)
+		close(r.stop)
+	}
+	h.desk.mu.Unlock()
+	h.desk.roomLoops.Wait()
+
+	h.desk.mu.Lock()
+	bye := restartBye(len(h.desk.subs))
+	for s := range h.desk.subs {
+		s.close(bye)
+	}
+	h.desk.mu.Unlock()
+	h.desk.conns.Wait()
+	return nil
+}
+
+// Degraded says whether, and why, comments do not get through on this node.
+func (h *Hub) Degraded() (reason string, degraded bool) {
+	if b, ok := h.broker.(interface{ Up() bool }); ok && !b.Up() {
+		return "chat broker unavailable", true
+	}
+	for _, r := range h.openRooms() {
+		if r.degraded() {
+			return "chat broker unavailable for room " + r.name, true
+		}
+	}
+	return "", false
+}
+
+func (h *Hub) openRooms() []*room {
+	h.desk.mu.Lock()
+	defer h.desk.mu.Unlock()
+	rooms := make([]*room, 0, len(h.desk.rooms))
+	for _, r := range h.desk.rooms {
+		rooms = append(rooms, r)
+	}
+	return rooms
+}
+
+// clock is the hub's monotonic time.
+func (h *Hub) clock() time.Duration { return time.Since(h.start) }
+
+// enter returns the room, opened if need be, and holds it open until leave.
+func (h *Hub) enter(name string) (*room, error) {
+	d := &h.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopping {
+		return nil, errStopping
+	}
+	r, ok := d.rooms[name]
+	if !ok {
+		if len(d.rooms) >= h.cfg.MaxRooms {
+			return nil, errRooms
+		}
+		// The node's name differs each time the room is opened, because its
+		// partials are numbered from 1 each time.
+		d.serial++
+		r = newRoom(h, name, h.node+"-"+strconv.FormatUint(d.serial, 36))
+		d.rooms[name] = r
+		h.metrics.rooms.Inc()
+		d.roomLoops.Go(r.run)
+	}
+	r.refs++
+	return r, nil
+}
+
+func (h *Hub) leave(r *room) {
+	h.desk.mu.Lock()
+	defer h.desk.mu.Unlock()
+	r.refs--
+	r.idle = h.clock()
+}
+
+// retire closes r if nobody has been in it for a while.
+func (h *Hub) retire(r *room) {
+	d := &h.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.rooms[r.name] == r && r.refs == 0 && h.clock()-r.idle >= roomLinger {
+		delete(d.rooms, r.name)
+		close(r.stop)
+	}
+}
+
+// admit counts a connection of addr, or refuses it.
+func (h *Hub) admit(addr netip.Addr) error {
+	d := &h.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.stopping:
+		return errStopping
+	case d.addrs[addr] >= h.cfg.MaxConnsPerAddr:
+		return errAddress
+	}
+	d.addrs[addr]++
+	return nil
+}
+
+func (h *Hub) dismiss(addr netip.Addr) {
+	d := &h.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.addrs[addr]--; d.addrs[addr] == 0 {
+		delete(d.addrs, addr)
+	}
+}
+
+// employ runs s until it ends, unless the hub is stopping.
+func (h *Hub) employ(s *subscriber, done func()) error {
+	d := &h.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopping {
+		return errStopping
+	}
+	d.subs[s] = struct{}{}
+	h.metrics.conns.Inc()
+	d.conns.Go(func() {
+		defer done()
+		s.serve()
+		d.mu.Lock()
+		delete(d.subs, s)
+		d.mu.Unlock()
+		h.metrics.conns.Dec()
+	})
+	return nil
+}

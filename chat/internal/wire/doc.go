@@ -1,0 +1,19 @@
+// Package wire is the bytes of chat: JSON to and from browsers (client.go,
+// server.go) and binary frames and log batches between nodes (bus.go). Pure
+// functions, no clock, no I/O, total on any input.
+//
+// A comment is encoded once, where it is accepted; from then on it is an opaque
+// JSON array that is copied into partials, batches, ticks and histories.
+//
+// Decisions
+//
+//   - JSON to browsers, over protobuf: equal size for a tick of short comments
+//     once compressed, readable with any WebSocket tool, no client code to
+//     generate.
+//   - Hand-written append functions to send, encoding/json to receive: a tick is
+//     built under a lock for thousands, a comment is read by one goroutine.
+//   - Binary between nodes, over JSON: a node must find the parts of a frame
+//     without parsing the comments inside; the tick's JSON is the tail of its
+//     bus frame and goes to sockets as it is.
+//   - JSON in the log: what is kept for years must be readable without us.
+package wire

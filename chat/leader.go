@@ -1,0 +1,276 @@
+package chat
+
+import (
+	"errors"
+	"time"
+
+	"barrage/chat/internal/wire"
+)
+
+// A dead leader is replaced within leaseTTL + leaseInterval + the broker's
+// answer: under 3 s.
+const (
+	leaseTTL      = 2 * time.Second
+	leaseInterval = 600 * time.Millisecond
+	heirPatience  = 500 * time.Millisecond // a new leader waits so long for the last tick of the old one
+	countInterval = time.Second            // between ticks that only carry new counts
+	idleInterval  = 8 * time.Second        // between ticks that carry nothing at all
+)
+
+// leadership is this node's part in leading the room. Only the lead loop
+// touches it.
+type leadership struct {
+	held   bool
+	since  time.Duration // when it was gained
+	asked  time.Duration // when the lease was last asked for
+	seq    uint64        // last number given
+	doubt  *wire.Finished
+	frame  []byte // of doubt: a tick of which we do not know whether it was published
+	ticked time.Duration
+	budget float64 // comments that may be shown now
+	counts counts  // as in the last tick
+}
+
+type counts struct {
+	viewers int
+	likes   uint64
+}
+
+// lead is the loop that asks for the room's lease and, while it is held,
+// finishes ticks. It outlives the flush loop, whose last partials it merges.
+func (r *room) lead() {
+	l := leadership{asked: -leaseInterval, budget: r.fullBudget()}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.bells.flushed:
+			r.resign(&l)
+			return
+		case <-r.bells.lead:
+		case <-timer.C:
+		}
+		if r.mustAsk(&l) {
+			r.ask(&l)
+			r.open()
+		}
+		r.finish(&l)
+		timer.Reset(r.leadDue(&l))
+	}
+}
+
+// mustAsk also spends the wish to ask at once.
+func (r *room) mustAsk(l *leadership) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.link.ask || r.hub.clock()-l.asked >= leaseInterval
+	r.link.ask = false
+	return now
+}
+
+// ask takes or renews the lease and learns how far the numbering is.
+func (r *room) ask(l *leadership) {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	lease, err := r.hub.broker.Lead(ctx, r.name, r.node, leaseTTL)
+	l.asked = r.hub.clock()
+	if err != nil {
+		l.held = false
+		r.broken(err)
+		return
+	}
+	r.mu.Lock()
+	if lease.Epoch != r.team.epoch {
+		r.number(lease.Epoch, lease.Seq)
+		l.doubt = nil
+		l.seq = 0
+	}
+	r.team.forget(l.asked)
+	r.mu.Unlock()
+	r.works()
+	if lease.Held && !l.held {
+		l.since = l.asked
+		r.hub.metrics.leads.Inc()
+		r.hub.log.Debug("leads room", "room", r.name, "node", r.node, "seq", lease.Seq)
+	}
+	l.held = lease.Held
+	l.seq = lease.Seq
+	r.clear(l)
+}
+
+// clear ends the doubt over a tick whose publishing failed without a clear
+// answer: the store knows its number or it was never published.
+func (r *room) clear(l *leadership) {
+	f := l.doubt
+	switch {
+	case f == nil:
+	case l.seq >= f.Tick.Seq && l.held:
+		l.doubt = nil
+		r.done(l, f)
+	case !l.held:
+		// Another leads. If ours was published he has heard it; if not, he
+		// merges the same partials again.
+		l.doubt = nil
+	}
+}
+
+// resign gives the lease back, so that others need not wait for its end.
+func (r *room) resign(l *leadership) {
+	r.finish(l)
+	if !l.held {
+		return
+	}
+	ctx, cancel := r.deadline()
+	defer cancel()
+	if err := r.hub.broker.Resign(ctx, r.name, r.node); err != nil {
+		r.hub.log.Debug("lease not returned", "room", r.name, "err", err)
+	}
+}
+
+// leadDue is the time until the loop has something to do by itself.
+func (r *room) leadDue(l *leadership) time.Duration {
+	now := r.hub.clock()
+	due := l.asked + leaseInterval
+	if l.held {
+		r.mu.Lock()
+		due = min(due, r.tickDue(l))
+		r.mu.Unlock()
+	}
+	return max(due-now, time.Millisecond)
+}
+
+// tickDue needs mu. It is when the next tick is to be finished, as things are.
+func (r *room) tickDue(l *leadership) time.Duration {
+	comments, likes := 0, uint64(0)
+	for _, p := range r.team.peers {
+		for _, w := range p.next() {
+			comments += len(w.Items)
+			likes += w.Likes
+		}
+	}
+	viewers := r.countViewers()
+	due := l.ticked + idleInterval
+	switch {
+	case comments > 0:
+		due = l.ticked + r.team.interval
+	case likes > 0 || viewers != l.counts.viewers:
+		due = l.ticked + max(countInterval, r.team.interval)
+	}
+	// The heir must know what the last tick confirmed before it merges.
+	if r.team.heard < l.seq {
+		due = max(due, l.since+heirPatience)
+	}
+	return due
+}
+
+// finish makes, publishes and delivers the next tick if it is due.
+func (r *room) finish(l *leadership) {
+	if !l.held {
+		return
+	}
+	if l.doubt == nil {
+		r.mu.Lock()
+		now := r.hub.clock()
+		if now < r.tickDue(l) {
+			r.mu.Unlock()
+			return
+		}
+		f := r.compose(l, now)
+		r.mu.Unlock()
+		l.frame = wire.AppendFinished(nil, *f)
+		l.doubt = f
+	}
+	ctx, cancel := r.deadline()
+	defer cancel()
+	err := r.hub.broker.Advance(ctx, r.name, r.node, l.doubt.Tick.Seq, l.frame)
+	switch {
+	case err == nil:
+		f := l.doubt
+		l.doubt = nil
+		r.done(l, f)
+	case errors.Is(err, ErrNotLeader):
+		// Not published, now or before: a tick in doubt is only tried again
+		// when Lead has said that its number was not given.
+		l.doubt, l.held = nil, false
+		r.mu.Lock()
+		r.link.ask = true
+		r.mu.Unlock()
+		ring(r.bells.lead)
+	default:
+		r.broken(err)
+		l.held = false // until Lead answers again
+	}
+}
+
+// done counts and delivers a tick that was published.
+func (r *room) done(l *leadership, f *wire.Finished) {
+	m := r.hub.metrics
+	shown := len(f.Tick.Comments)
+	m.shown.Add(float64(shown))
+	m.rest.Add(float64(f.Tick.Rest))
+	m.accepted.Add(float64(shown + f.Tick.Rest))
+	l.seq = f.Tick.Seq
+	l.ticked = r.hub.clock()
+	l.counts = counts{f.Tick.Viewers, f.Tick.Likes}
+	if v, err := wire.ParseFrame(l.frame); err == nil {
+		if own, ok := v.(*wire.Finished); ok {
+			r.deliver(own)
+		}
+	}
+}
+
+// compose needs mu. It changes nothing: until the tick is published its
+// partials stay where they are.
+func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
+	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments}
+	f.Tick = wire.Tick{Seq: l.seq + 1, T: r.hub.now().UnixMilli(), Viewers: r.countViewers(), Likes: r.team.likes}
+	var items []wire.Item
+	for _, node := range r.team.nodes() {
+		p := r.team.peers[node]
+		last := p.last
+		for _, w := range p.next() {
+			items = append(items, w.Items...)
+			f.Tick.Likes += w.Likes
+			last = w.N
+		}
+		f.Merged = append(f.Merged, wire.Merged{Node: node, Last: last})
+	}
+	f.Comments += uint64(len(items))
+	l.earn(now, r)
+	f.Tick.Comments = l.choose(items)
+	f.Tick.Rest = len(items) - len(f.Tick.Comments)
+	return f
+}
+
+// fullBudget is two seconds' worth: what comes in one gasp is shown when it was
+// quiet before.
+func (r *room) fullBudget() float64 { return 2 * float64(r.hub.cfg.MaxShownPerSecond) }
+
+// earn adds to the budget what the time since the last tick allows.
+func (l *leadership) earn(now time.Duration, r *room) {
+	rate := float64(r.hub.cfg.MaxShownPerSecond)
+	l.budget = min(r.fullBudget(), l.budget+rate*(now-l.ticked).Seconds())
+}
+
+// choose returns the comments to show, in the order of items, and spends the
+// budget: first the host's and the moderators', without limit, then as they came.
+func (l *leadership) choose(items []wire.Item) [][]byte {
+	for _, it := range items {
+		if it.Priority {
+			l.budget--
+		}
+	}
+	shown := make([][]byte, 0, len(items))
+	for _, it := range items {
+		switch {
+		case it.Priority:
+		case l.budget >= 1:
+			l.budget--
+		default:
+			continue
+		}
+		shown = append(shown, it.Comment)
+	}
+	l.budget = max(l.budget, 0)
+	return shown
+}

@@ -1,0 +1,293 @@
+package chat
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"barrage/chat/internal/wire"
+)
+
+const (
+	brokerTimeout = 1500 * time.Millisecond // of one call
+	retryInterval = 500 * time.Millisecond  // between tries to subscribe
+	openTimeout   = 2 * time.Second         // a subscriber waits so long for a room that opens
+	historySize   = 50
+	sweepInterval = 30 * time.Second
+)
+
+// room is one room on this node. Its subscribers, the broker's deliveries and
+// its two loops (flush and lead) meet under mu, which is never held during a
+// call of the broker or a write to a socket.
+type room struct {
+	hub   *Hub
+	name  string
+	node  string        // this node in this room, unique to this opening of it
+	stop  chan struct{} // closed by the hub when the room is to end
+	ready chan struct{} // closed when the first try to open has ended, well or not
+	bells bells
+	refs  int           // connections; guarded by registry.mu
+	idle  time.Duration // when refs last fell; guarded by registry.mu
+
+	mu      sync.Mutex
+	link    link
+	tape    tape
+	team    team
+	out     outbox
+	video   video
+	past    history
+	authors map[string]*author
+}
+
+// bells wake the loops. Ringing never blocks; one ring while another waits is
+// the same ring.
+type bells struct {
+	flush, lead chan struct{}
+	flushed     chan struct{} // closed when the flush loop has ended
+	opened      sync.Once     // closes room.ready
+}
+
+func ring(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// link is what is known of the way to the broker.
+type link struct {
+	up       bool
+	degraded bool
+	ask      bool // ask for the lease now: something came back or changed
+}
+
+func newRoom(h *Hub, name, node string) *room {
+	r := &room{
+		hub: h, name: name, node: node,
+		stop: make(chan struct{}), ready: make(chan struct{}),
+		bells:   bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
+		link:    link{up: true},
+		tape:    tape{tail: &entry{ready: make(chan struct{})}},
+		authors: make(map[string]*author),
+	}
+	r.team.peers = make(map[string]*peer)
+	r.team.interval = h.cfg.TickMin
+	r.team.announced = h.cfg.TickMin
+	return r
+}
+
+// run is the life of a room.
+func (r *room) run() {
+	defer r.end()
+	sub := r.subscribe()
+	if sub == nil {
+		return
+	}
+	defer sub.Close()
+	r.load()
+	var loops sync.WaitGroup
+	loops.Go(r.lead)
+	loops.Go(r.flush)
+	loops.Wait()
+}
+
+func (r *room) end() {
+	r.open()
+	r.mu.Lock()
+	r.degrade(false)
+	r.mu.Unlock()
+	r.hub.metrics.rooms.Dec()
+}
+
+func (r *room) open() { r.bells.opened.Do(func() { close(r.ready) }) }
+
+// subscribe tries until it succeeds, or returns nil when the room is to end.
+func (r *room) subscribe() Subscription {
+	retry := time.NewTicker(retryInterval)
+	defer retry.Stop()
+	for {
+		ctx, cancel := r.deadline()
+		sub, err := r.hub.broker.Subscribe(ctx, r.name, r)
+		cancel()
+		if err == nil {
+			return sub
+		}
+		r.broken(err)
+		r.open()
+		select {
+		case <-r.stop:
+			return nil
+		case <-retry.C:
+		}
+		r.hub.retire(r)
+	}
+}
+
+// deadline bounds one call of the broker. The room's life is its stop channel,
+// and the last calls are made after that was closed.
+func (r *room) deadline() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), brokerTimeout)
+}
+
+// load fills the history from the log. What others say meanwhile may come in a
+// tick as well; tell drops it then.
+func (r *room) load() {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	entries, err := r.hub.broker.Tail(ctx, r.name, historySize)
+	if err != nil {
+		r.broken(err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range entries {
+		if b, err := wire.ParseBatch(e.Batch); err == nil {
+			for _, c := range b.Comments {
+				r.past.load(c)
+			}
+		}
+	}
+}
+
+// Link implements Handler.
+func (r *room) Link(up bool) {
+	if !up {
+		r.broken(ErrUnavailable)
+	}
+	r.mu.Lock()
+	r.link.up = up
+	r.link.ask = true
+	r.mu.Unlock()
+	ring(r.bells.lead)
+}
+
+// broken says that the broker failed us.
+func (r *room) broken(err error) {
+	r.mu.Lock()
+	was := r.link.degraded
+	r.degrade(true)
+	r.mu.Unlock()
+	if !was {
+		r.hub.log.Warn("chat degraded", "room", r.name, "err", err)
+	}
+}
+
+// works says that the broker answered.
+func (r *room) works() {
+	r.mu.Lock()
+	recovered := r.link.up && r.link.degraded
+	if recovered {
+		r.degrade(false)
+	}
+	r.mu.Unlock()
+	if recovered {
+		r.hub.log.Info("chat recovered", "room", r.name)
+		ring(r.bells.flush)
+	}
+}
+
+// degrade needs mu.
+func (r *room) degrade(degraded bool) {
+	if r.link.degraded == degraded {
+		return
+	}
+	r.link.degraded = degraded
+	if degraded {
+		r.hub.metrics.degraded.Inc()
+	} else {
+		r.hub.metrics.degraded.Dec()
+	}
+	r.tape.event(wire.AppendDegradedEvent(nil, degraded))
+}
+
+func (r *room) degraded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.link.degraded
+}
+
+func (r *room) viewers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.countViewers()
+}
+
+// State implements Handler.
+func (r *room) State(s RoomState) {
+	if s.Phase == "" {
+		s.Phase = "offline"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.video.session()
+	r.video = video{state: s, at: r.hub.clock()}
+	if session := r.video.session(); session.Phase != old.Phase || session.Session != old.Session ||
+		session.Epoch != old.Epoch || session.Live != old.Live {
+		r.tape.event(wire.AppendSessionEvent(nil, session))
+	}
+}
+
+// video is the room's retained state and when it came.
+type video struct {
+	state RoomState
+	at    time.Duration
+}
+
+func (v video) session() wire.Session {
+	s := v.state
+	if s.Phase == "" {
+		s.Phase = "offline"
+	}
+	return wire.Session{Phase: s.Phase, Session: s.Session, Epoch: s.Epoch, Live: s.Live, Players: s.Players}
+}
+
+// defaultWindow bounds how old a comment's moment may be while there is no video.
+const defaultWindow = int64(60_000)
+
+// moment returns the program date time of a comment whose writer says pdt (0 =
+// does not say). PDT now comes from the stream's own clock and the time since
+// we heard of it, never from comparing two wall clocks; without video it is
+// this node's wall clock.
+func (v video) moment(pdt int64, clock time.Duration, wall time.Time) int64 {
+	now, window, latency := wall.UnixMilli(), defaultWindow, int64(0)
+	if v.state.PDT > 0 {
+		now = v.state.PDT + (clock - v.at).Milliseconds()
+		window, latency = v.state.Window, v.state.Latency
+	}
+	if pdt == 0 {
+		return now - latency
+	}
+	return min(max(pdt, now-window), now+1000)
+}
+
+// history is the newest comments, oldest first.
+type history struct {
+	comments [][]byte
+	loaded   map[string]struct{} // ids that came from the log and may yet come in a tick
+}
+
+func (h *history) load(c []byte) {
+	if h.loaded == nil {
+		h.loaded = make(map[string]struct{})
+	}
+	h.loaded[string(wire.CommentID(c))] = struct{}{}
+	h.push(c)
+}
+
+func (h *history) tell(comments [][]byte) {
+	for _, c := range comments {
+		if _, known := h.loaded[string(wire.CommentID(c))]; known {
+			delete(h.loaded, string(wire.CommentID(c)))
+			continue
+		}
+		h.push(c)
+	}
+}
+
+func (h *history) push(c []byte) {
+	if len(h.comments) == historySize {
+		h.comments = append(h.comments[:0], h.comments[1:]...)
+	}
+	h.comments = append(h.comments, c)
+}

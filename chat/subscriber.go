@@ -1,0 +1,404 @@
+package chat
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"barrage/chat/internal/text"
+	"barrage/chat/internal/wire"
+	"barrage/internal/token"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	readLimit    = 4096
+	helloTimeout = 5 * time.Second
+	writeTimeout = 5 * time.Second
+	byeTimeout   = 2 * time.Second
+	closeTimeout = time.Second // for the other side's part of the closing
+	pingInterval = 25 * time.Second
+	idleTimeout  = 60 * time.Second
+	guestTTL     = 30 * 24 * time.Hour
+
+	maxDiscard   = 1 << 20
+	maxPrivate   = 32 // frames for one subscriber alone that may wait
+	maxNick      = 32
+	maxAuthor    = 64
+	messageEvery = 50 * time.Millisecond // messages of one socket, in the long run
+	messageBurst = 100
+	likeEvery    = 20 * time.Millisecond
+	likeBurst    = 100
+)
+
+// subscriber is one WebSocket. Its reader (serve) and its writer (write) are
+// its only goroutines; what it costs in memory does not grow with what it has
+// not read.
+type subscriber struct {
+	hub  *Hub
+	room *room
+	conn *websocket.Conn
+	me   person // the reader's
+	done chan struct{}
+	wake chan struct{} // rung when private has something
+
+	messages, likes gcra // the reader's
+
+	mu      sync.Mutex
+	private [][]byte
+	why     *bye // set before done is closed
+}
+
+// person is who speaks through a socket.
+type person struct {
+	id, nick string
+	role     token.Role
+	expires  int64
+	token    string
+}
+
+func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
+	return &subscriber{hub: h, room: r, conn: conn, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+}
+
+// serve is the life of a connection; it closes it.
+func (s *subscriber) serve() {
+	defer s.conn.Close()
+	s.conn.SetReadLimit(readLimit)
+	hello, refused := s.greet()
+	if refused != nil {
+		s.close(*refused)
+		s.farewell()
+		s.linger()
+	} else {
+		cursor, welcome := s.room.join(s, hello.Resume)
+		s.tell(welcome...)
+		var writer sync.WaitGroup
+		writer.Go(func() { s.write(cursor) })
+		s.read()
+		writer.Wait()
+		s.room.depart(s)
+	}
+	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
+}
+
+// greet reads hello and finds out who it is, or returns why not.
+func (s *subscriber) greet() (wire.Client, *bye) {
+	s.conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	refuse := func(b bye) (wire.Client, *bye) { return wire.Client{}, &b }
+	select {
+	case <-s.done: // close has set another deadline, which ours has replaced
+		return wire.Client{}, s.why
+	default:
+	}
+	m, broken := s.next()
+	select {
+	case <-s.done:
+		return wire.Client{}, s.why
+	default:
+	}
+	switch {
+	case broken != nil && broken.code == codeIdle:
+		return refuse(byeHello("hello_missing"))
+	case broken != nil:
+		return refuse(*broken)
+	case m.Op != "hello":
+		return refuse(byeHello("hello_bad"))
+	}
+	me, why := s.hub.identify(m, s.room.name)
+	if why != "" {
+		return refuse(byeToken(why))
+	}
+	s.me = me
+	select {
+	case <-s.room.ready:
+	case <-time.After(openTimeout):
+	case <-s.done:
+		return wire.Client{}, s.why
+	}
+	return m, nil
+}
+
+// identify returns the bearer of a token, a new guest without one, or why the
+// token is refused.
+func (h *Hub) identify(m wire.Client, room string) (p person, refused string) {
+	claims := token.Claims{Role: token.RoleViewer, Subject: strings.ToLower(rand.Text()[:16])}
+	if m.Token != "" {
+		var err error
+		switch claims, err = token.Parse(h.secret, token.UsePerson, m.Token, h.now()); {
+		case errors.Is(err, token.ErrExpired):
+			return p, "token_expired"
+		case err != nil:
+			return p, "token_invalid"
+		case !claims.Allows(room, token.RoleViewer):
+			return p, "token_other_room"
+		}
+	}
+	p = person{id: text.Cut(text.Clean(claims.Subject), maxAuthor), role: claims.Role, expires: claims.Expires, token: m.Token}
+	if p.id == "" {
+		return p, "token_invalid"
+	}
+	if p.role == token.RoleViewer && claims.Room == "" {
+		// A guest's token lives as long as he keeps coming.
+		claims.Expires = h.now().Add(guestTTL).Unix()
+		p.expires = claims.Expires
+		var err error
+		if p.token, err = token.Sign(h.secret, token.UsePerson, claims); err != nil {
+			return p, "token_invalid"
+		}
+	}
+	p.name(m.Nick)
+	return p, ""
+}
+
+// name takes over a nick, as far as it can be shown.
+func (p *person) name(nick string) {
+	p.nick = text.Cut(text.Clean(nick), maxNick)
+	if p.nick == "" {
+		p.nick = "guest-" + text.Cut(p.id, 4)
+	}
+}
+
+// next reads one message. The bye is why there is none.
+func (s *subscriber) next() (wire.Client, *bye) {
+	fail := func(b bye) (wire.Client, *bye) { return wire.Client{}, &b }
+	kind, frame, err := s.conn.ReadMessage()
+	var slow net.Error
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		return fail(byeGone("too_large"))
+	case errors.Is(err, errFlood):
+		return fail(byeFlood())
+	case errors.As(err, &slow) && slow.Timeout():
+		return fail(byeIdle())
+	case err != nil:
+		return fail(byeGone("gone"))
+	case kind != websocket.TextMessage:
+		return fail(byeBinary())
+	}
+	m, err := wire.ParseClient(frame)
+	switch {
+	case errors.Is(err, wire.ErrNotUTF8):
+		return fail(byeNotUTF8())
+	case err != nil:
+		return wire.Client{}, nil // an op that nobody knows
+	}
+	return m, nil
+}
+
+// read handles messages until the connection ends.
+func (s *subscriber) read() {
+	pong := s.conn.PingHandler()
+	s.conn.SetPongHandler(func(string) error { return s.alive() })
+	s.conn.SetPingHandler(func(data string) error { return errors.Join(s.alive(), pong(data)) })
+	for {
+		if err := s.alive(); err != nil {
+			s.close(byeFlood())
+			break
+		}
+		m, broken := s.next()
+		if broken != nil {
+			s.close(*broken)
+			break
+		}
+		if s.me.expires != 0 && s.hub.now().Unix() >= s.me.expires {
+			s.close(byeToken("token_expired"))
+			break
+		}
+		s.handle(m)
+	}
+	s.linger()
+}
+
+var errFlood = errors.New("too many frames")
+
+// alive puts off the idle deadline, and counts against a flood: every frame,
+// a ping too, costs the server more than the sender.
+func (s *subscriber) alive() error {
+	if s.messages.take(s.hub.clock(), messageEvery, messageBurst, 1) > 0 {
+		return errFlood
+	}
+	return s.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+}
+
+// linger reads on until the other side has closed too, for a moment: closing a
+// socket with unread input makes TCP throw away what was last written.
+func (s *subscriber) linger() {
+	s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	for {
+		_, _, err := s.conn.NextReader()
+		if errors.Is(err, websocket.ErrReadLimit) {
+			// The library reads no more, but what it left must go.
+			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *subscriber) handle(m wire.Client) {
+	switch m.Op {
+	case "send":
+		s.room.say(s, m)
+	case "like":
+		if m.N < 1 || m.N > 50 {
+			s.tell(wire.AppendError(nil, "bad_message", 0))
+		} else if s.likes.take(s.hub.clock(), likeEvery, likeBurst, m.N) == 0 {
+			s.room.like(m.N)
+		}
+	case "ping":
+		s.tell(wire.AppendPong(nil, s.hub.now().UnixMilli()))
+	case "nick":
+		s.me.name(m.Nick)
+		s.tell(wire.AppendYou(nil, s.me.you()))
+	case "", "hello":
+		s.tell(wire.AppendError(nil, "bad_message", 0))
+	default:
+		s.tell(wire.AppendError(nil, "unknown_op", 0))
+	}
+}
+
+func (p *person) you() wire.You {
+	return wire.You{ID: p.id, Nick: p.nick, Role: string(p.role), Token: p.token}
+}
+
+// tell sends frames to this subscriber alone. It never blocks: who does not
+// read the answers to his own messages is closed.
+func (s *subscriber) tell(frames ...[]byte) {
+	s.mu.Lock()
+	full := len(s.private)+len(frames) > maxPrivate
+	if !full && s.why == nil {
+		s.private = append(s.private, frames...)
+	}
+	s.mu.Unlock()
+	if full {
+		s.close(byeSlow())
+	}
+	ring(s.wake)
+}
+
+// close ends the connection with b, unless it is ending already. It does not wait.
+func (s *subscriber) close(b bye) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return
+	}
+	s.why = &b
+	close(s.done)
+	// What the reader and the writer are in the middle of must end. net.Conn
+	// allows this from any goroutine.
+	s.conn.NetConn().SetReadDeadline(time.Now())
+	s.conn.NetConn().SetWriteDeadline(time.Now().Add(byeTimeout))
+}
+
+// write is the one goroutine that writes: what is for all from cursor on, and
+// what is private.
+func (s *subscriber) write(cursor *entry) {
+	ping := time.NewTicker(pingInterval)
+	defer ping.Stop()
+	err := s.deliver() // the welcome comes before everything else
+	for {
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		select {
+		case <-s.done:
+			s.last(cursor)
+			return
+		case <-s.wake:
+			err = s.deliver()
+		case <-cursor.ready:
+			cursor, err = s.follow(cursor)
+		case <-ping.C:
+			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
+		}
+	}
+}
+
+// fail closes a connection that cannot be written to.
+func (s *subscriber) fail(err error) {
+	var slow net.Error
+	if errors.As(err, &slow) && slow.Timeout() {
+		s.close(byeSlow())
+	} else {
+		s.close(byeGone("gone"))
+	}
+	s.conn.Close()
+}
+
+// follow writes the entry after cursor, or brings a subscriber that is far
+// behind to the newest.
+func (s *subscriber) follow(cursor *entry) (*entry, error) {
+	if s.room.tape.newest.Load()-cursor.pos > maxBehind {
+		tail, news := s.room.skip(cursor)
+		return tail, s.send(news...)
+	}
+	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame)
+}
+
+// deliver writes what is private.
+func (s *subscriber) deliver() error {
+	s.mu.Lock()
+	frames := s.private
+	s.private = nil
+	s.mu.Unlock()
+	return s.send(frames...)
+}
+
+func (s *subscriber) send(frames ...[]byte) error {
+	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	for _, frame := range frames {
+		if err := s.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// last writes what is there already, and then goodbye.
+func (s *subscriber) last(cursor *entry) {
+	if s.why.code == 0 {
+		s.conn.Close()
+		return
+	}
+	err := s.deliver()
+	for n := 0; err == nil && n < maxBehind; n++ {
+		select {
+		case <-cursor.ready:
+			cursor, err = s.follow(cursor)
+			continue
+		default:
+		}
+		break
+	}
+	if err != nil {
+		s.conn.Close()
+		return
+	}
+	s.farewell()
+}
+
+// farewell says bye and closes our half.
+func (s *subscriber) farewell() {
+	if s.why.code == 0 {
+		return
+	}
+	deadline := time.Now().Add(byeTimeout)
+	s.conn.SetWriteDeadline(deadline)
+	err := s.conn.WriteMessage(websocket.TextMessage, wire.AppendBye(nil, s.why.code, s.why.reason, s.why.retry.Milliseconds()))
+	if err == nil {
+		err = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(s.why.code, s.why.reason), deadline)
+	}
+	if err != nil {
+		s.conn.Close()
+	}
+}

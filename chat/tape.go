@@ -1,0 +1,80 @@
+package chat
+
+import (
+	"sync/atomic"
+
+	"github.com/gorilla/websocket"
+)
+
+// ringTicks is how many ticks a room keeps for those who come back: at ten a
+// second about thirteen seconds.
+const ringTicks = 128
+
+// maxBehind is how many entries a subscriber may be behind before it is brought
+// to the newest one: comments that old belong to a picture that has gone.
+const maxBehind = 64
+
+// entry is one frame for all subscribers of a room. Entries form a list; a
+// subscriber's whole backlog is its pointer into it.
+type entry struct {
+	frame *websocket.PreparedMessage
+	seq   uint64 // of the tick, or of the tick before when the frame is an event
+	pos   uint64 // running number of the entry on this node
+
+	ready chan struct{} // closed when next is set
+	next  *entry
+}
+
+// tape is the list's end and the ring of the last ticks, guarded by room.mu.
+type tape struct {
+	tail *entry
+	ring []*entry // ticks only, oldest first
+
+	newest atomic.Uint64 // tail.pos, for writers that do not hold the lock
+}
+
+// tick appends the tick with number seq.
+func (t *tape) tick(data []byte, seq uint64) {
+	e := t.push(data, seq)
+	if len(t.ring) == ringTicks {
+		t.ring = append(t.ring[:0], t.ring[1:]...)
+	}
+	t.ring = append(t.ring, e)
+}
+
+// event appends a frame between two ticks.
+func (t *tape) event(data []byte) { t.push(data, t.tail.seq) }
+
+// reset forgets the ring, and goes on behind seq after the event in data.
+func (t *tape) reset(data []byte, seq uint64) {
+	t.ring = nil
+	t.push(data, seq)
+}
+
+func (t *tape) push(data []byte, seq uint64) *entry {
+	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
+	if err != nil {
+		// Framing into a buffer has nothing that can fail.
+		panic(err)
+	}
+	e := &entry{frame: frame, seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
+	t.tail.next = e
+	close(t.tail.ready)
+	t.tail = e
+	t.newest.Store(e.pos)
+	return e
+}
+
+// after returns the entry behind which everything since tick seq follows, or
+// false when the ring no longer has all of it.
+func (t *tape) after(seq uint64) (*entry, bool) {
+	if seq == t.tail.seq {
+		return t.tail, true
+	}
+	for _, e := range t.ring {
+		if e.seq == seq {
+			return e, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,38 @@
+// Package ingest takes in what anchors send: RTMP connections in, checked
+// access units with continuous times out.
+//
+// One journey: the listener admits a connection and gives it to go-rtmp wrapped
+// in a conn, which keeps the deadlines and knows how to be closed from outside.
+// go-rtmp speaks the protocol and calls the session: publish takes the stream key
+// out of the address, asks package auth, claims the room (closing a predecessor and
+// waiting until it has let go) and attaches a [Sink]. From then on the publication
+// turns each message into a sample through package flv and hands it on. When the
+// connection ends, for whatever reason, the session's OnClose detaches the sink
+// and writes the one log line that says why.
+//
+// Invariants
+//
+//   - A sink has one writer: the read goroutine of the connection that attached
+//     it. The successor attaches after the predecessor detached.
+//   - NetStream.Publish.Start is sent after every check has passed, never before.
+//   - A stream key appears in no log line, no metric, no error text.
+//   - Every connection is counted from Accept to the last thing go-rtmp does
+//     with it; [Server.Run] returns when the count is zero.
+//
+// # Decisions
+//
+//   - go-rtmp unforked behind our own listener and connection, over a fork: it is
+//     a small, fast session engine, and what it lacks (limits, deadlines, back-off)
+//     can all be had from outside.
+//   - A connection is ended by closing its net.Conn, over rtmp.Conn.Close: the
+//     latter runs OnClose beside OnVideo on another goroutine.
+//   - A new publisher with a valid key wins over the old one, over "already
+//     publishing": the old one is nearly always a dead connection of the same
+//     encoder, and locking it out is the field's first complaint.
+//   - Claims of a room form a queue (each waits for the one before it), over a lock
+//     held while waiting: the newest wins, and nobody attaches twice.
+//   - A sample that makes no sense is dropped and counted, over closing the
+//     connection; a codec we do not carry closes it with its name.
+//   - logrus is met in one file and only because go-rtmp's logger is one: its
+//     messages print stream keys, so they are filtered there.
+package ingest

@@ -1,0 +1,178 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/yutopp/go-rtmp"
+
+	"barrage/ingest/auth"
+	"barrage/packager/media"
+)
+
+// Sink takes the samples of one publisher. Its methods are called by one
+// goroutine, the last of them is Detach.
+type Sink interface {
+	// Expect announces a track that the encoder promised.
+	Expect(kind media.Kind)
+	// SetTrack announces a new track, or a real change of one.
+	SetTrack(t media.Track) error
+	// WriteSample takes ownership of m.Data. Times are milliseconds.
+	WriteSample(m media.Sample) error
+	// Detach ends the publishing: clean when the encoder said so.
+	Detach(clean bool)
+}
+
+// Options wire a Server.
+type Options struct {
+	Logger     *slog.Logger          // nil = silent
+	Registerer prometheus.Registerer // nil = no metrics
+	Now        func() time.Time      // nil = time.Now
+	Keys       *auth.Keys            // nil only in mode "open"
+	// Attach makes the caller the writer of a room. Its error refuses the
+	// publisher and is shown to the anchor as it is.
+	Attach func(room string) (Sink, error)
+}
+
+// Server takes in publishers.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	now      func() time.Time
+	keys     *auth.Keys
+	attach   func(room string) (Sink, error)
+	metrics  *metrics
+	backoff  auth.Backoff
+	rooms    *rooms
+	conns    *registry
+	listener *listener
+	rtmp     *rtmp.Server
+	stopping chan struct{} // closed when Run begins to stop
+}
+
+// New binds the listener. Call Run to serve it, or Close to give it up.
+func New(cfg Config, opts Options) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Attach == nil || opts.Keys == nil && cfg.Auth.Mode == AuthSigned {
+		return nil, errors.New("ingest: options want Attach, and Keys in mode signed")
+	}
+	s := &Server{
+		config: cfg, log: opts.Logger, now: opts.Now, keys: opts.Keys, attach: opts.Attach,
+		rooms: newRooms(), stopping: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	var err error
+	if s.metrics, err = newMetrics(opts.Registerer); err != nil {
+		return nil, err
+	}
+	nl, err := listen(cfg.RTMPAddr)
+	if err != nil {
+		return nil, fmt.Errorf("ingest.rtmp_addr: %w; is another server running? choose a free port", err)
+	}
+	s.conns = newRegistry(cfg.MaxConnections, s.metrics)
+	s.listener = &listener{
+		Listener: nl, conns: s.conns, log: s.log, metrics: s.metrics, timeouts: cfg.Timeouts, closed: make(chan struct{}),
+	}
+	s.rtmp = rtmp.NewServer(&rtmp.ServerConfig{OnConnect: s.onConnect})
+	return s, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close gives up a server that was never run.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends, then closes every connection and returns nil when
+// all of them have let go of their rooms.
+func (s *Server) Run(ctx context.Context) error {
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		// Serve ends with ErrClosed and nothing else: our Accept hides the rest.
+		if err := s.rtmp.Serve(s.listener); !errors.Is(err, rtmp.ErrClosed) {
+			s.log.Error("rtmp listener ended", "err", err)
+		}
+	})
+	<-ctx.Done()
+	close(s.stopping)
+	// go-rtmp's Close marks the end before it closes the listener; closing the
+	// listener first would leave Serve calling Accept for ever.
+	err := s.rtmp.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	s.listener.Close() // Run may end before Serve has taken the listener
+	serving.Wait()
+	s.conns.stop()
+	return err
+}
+
+// Health returns how the room's publisher is doing, and whether there is one.
+// When there is none, Health.Refused says why the last attempt failed, if one
+// did.
+func (s *Server) Health(room string) (Health, bool) {
+	if p := s.rooms.holder(room); p != nil {
+		return p.monitor.snapshot(s.now()), true
+	}
+	return Health{Warnings: []Warning{}, Refused: s.rooms.lastRefusal(room)}, false
+}
+
+// Kick closes the connection of the room's publisher and reports whether there
+// was one. The encoder will try again unless its key is rotated first.
+func (s *Server) Kick(room string) bool {
+	p := s.rooms.holder(room)
+	if p == nil {
+		return false
+	}
+	p.conn.kick(endKicked)
+	return true
+}
+
+// Limits for go-rtmp, and its buffer for reading from a connection.
+const (
+	maxChunkStreams   = 16
+	maxMessageStreams = 4
+	windowSize        = 2_500_000 // bytes, as every server announces
+	readBuffer        = 16 << 10
+	// A message for a stream that does not exist (any more) is ignored: encoders
+	// send media behind their own deleteStream.
+	maxStrayMessages = 1 << 12
+)
+
+// onConnect is called by go-rtmp on the goroutine of a new connection.
+func (s *Server) onConnect(nc net.Conn) (io.ReadWriteCloser, *rtmp.ConnConfig) {
+	c, ok := nc.(*conn)
+	if !ok {
+		// Only our listener is served. go-rtmp has no way to hear an error here.
+		panic("ingest: connection from a foreign listener")
+	}
+	session := newSession(s, c)
+	return c, &rtmp.ConnConfig{
+		Handler: session,
+		// Restream and others do not echo S1 exactly.
+		SkipHandshakeVerification:               true,
+		IgnoreMessagesOnNotExistStream:          true,
+		IgnoreMessagesOnNotExistStreamThreshold: maxStrayMessages,
+		ReaderBufferSize:                        readBuffer,
+		ControlState: rtmp.StreamControlStateConfig{
+			MaxChunkStreams:            maxChunkStreams,
+			MaxMessageStreams:          maxMessageStreams,
+			DefaultBandwidthWindowSize: windowSize,
+		},
+		Logger: newLibraryLogger(&libraryLog{warn: session.libraryWarning, failed: session.libraryFailed}),
+	}
+}

@@ -1,0 +1,117 @@
+package packager
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"barrage/packager/fmp4"
+	"barrage/packager/media"
+	"barrage/packager/playlist"
+)
+
+// Epoch is one numbering of segments at one set of addresses, as readers see it.
+type Epoch struct {
+	ID         string
+	renditions map[string]*Rendition // never changed
+	index      atomic.Pointer[text]
+	bytes      int64     // accounted in the metrics; the writer's
+	until      time.Time // when it may be forgotten; zero while in use; the writer's
+}
+
+// text is a playlist as it is sent.
+type text struct{ plain, gzip []byte }
+
+// Rendition returns the media playlist "v0" or "a0".
+func (e *Epoch) Rendition(name string) (*Rendition, bool) {
+	r, ok := e.renditions[name]
+	return r, ok
+}
+
+// Index returns the multivariant playlist, nil until every rendition lists a segment.
+func (e *Epoch) Index(gzip bool) []byte {
+	t := e.index.Load()
+	switch {
+	case t == nil:
+		return nil
+	case gzip:
+		return t.gzip
+	}
+	return t.plain
+}
+
+// lane is what the writer keeps of one rendition.
+type lane struct {
+	name      string
+	track     media.Track // as it leaves: ticks of the media
+	rendition *Rendition
+	shelf     *shelf
+	init      *section
+	seq       uint32
+	broken    bool // the next segment starts with a discontinuity
+	dirty     bool // something is to be published
+	rate      bitrate
+}
+
+// bitrate measures segments.
+type bitrate struct {
+	bits, peak float64
+	dur        time.Duration
+}
+
+func (b *bitrate) add(seg *segment) {
+	d := seg.end - seg.start
+	bits := float64(seg.size) * 8
+	b.bits += bits
+	b.dur += d
+	if d > 0 {
+		b.peak = max(b.peak, bits/d.Seconds())
+	}
+}
+
+// bound returns the average and the peak in whole kbit/s, as bits. "The peak
+// segment bit rate" (4.4.6.2) of what has not been broadcast yet is unknown: a
+// quarter is added to the average, or a tenth to the peak so far.
+func (b *bitrate) bound(promised int) (average, peak int) {
+	if b.dur <= 0 {
+		return promised, promised
+	}
+	avg := b.bits / b.dur.Seconds()
+	top := max(avg*1.25, b.peak*1.1, float64(promised))
+	kilo := func(x float64) int { return int(math.Ceil(x/1000)) * 1000 }
+	return kilo(avg), kilo(top)
+}
+
+// laneName is the address of the rendition of a kind.
+func laneName(k media.Kind) string {
+	if k == media.Audio {
+		return "a0"
+	}
+	return "v0"
+}
+
+// multivariant describes an epoch: the leader is the variant, audio beside a video
+// is a rendition of its own.
+func multivariant(id string, lanes []*lane, fps float64) (*playlist.Multivariant, error) {
+	lead := lanes[0]
+	v := playlist.Variant{URI: id + "/" + lead.name + ".m3u8", Width: lead.track.Width, Height: lead.track.Height, FrameRate: fps}
+	m := &playlist.Multivariant{}
+	for _, l := range lanes {
+		codec, err := fmp4.CodecString(l.track)
+		if err != nil {
+			return nil, err
+		}
+		avg, peak := l.rate.bound(l.track.Bitrate)
+		v.Codecs = append(v.Codecs, codec)
+		v.AverageBandwidth += avg
+		v.Bandwidth += peak
+		if l != lead {
+			v.AudioGroup = "audio"
+			m.Audio = append(m.Audio, playlist.AudioRendition{
+				Group: "audio", Name: "main", URI: id + "/" + l.name + ".m3u8", Channels: l.track.Channels, Default: true,
+			})
+		}
+	}
+	m.Variants = []playlist.Variant{v}
+	return m, nil
+}

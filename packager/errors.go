@@ -1,0 +1,15 @@
+package packager
+
+import "errors"
+
+// What a publisher is told.
+var (
+	// ErrStreamBusy: close the other publisher of the room first, then attach again.
+	ErrStreamBusy = errors.New("the room's stream has another publisher")
+	// ErrDetached: the publisher has detached; attach again.
+	ErrDetached = errors.New("the publisher is detached from the stream")
+	// ErrStopped: the server is stopping; go elsewhere or come back.
+	ErrStopped = errors.New("the packager has stopped")
+	// ErrTrack: the track cannot be packaged; say so to the anchor.
+	ErrTrack = errors.New("the track cannot be packaged")
+)

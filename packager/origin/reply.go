@@ -1,0 +1,189 @@
+package origin
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// reply is an answer before it is written.
+type reply struct {
+	kind    string
+	status  int
+	mime    string
+	cache   string
+	body    [][]byte // shared with everybody: read only
+	zipped  bool
+	varies  bool // by Accept-Encoding
+	ranging bool // ranges are honoured
+}
+
+// Cache lifetimes. URIs of media carry the stream epoch, so they never change.
+const (
+	cacheForever = "public, max-age=31536000, immutable"
+	cacheShort   = "public, max-age=1"
+	cacheNever   = "no-store"
+)
+
+// Media types.
+const (
+	mimePlaylist = "application/vnd.apple.mpegurl"
+	mimeVideo    = "video/mp4"
+	mimeAudio    = "audio/mp4"
+	mimeJSON     = "application/json"
+)
+
+// fail is an answer for an error: a code for programs, a sentence for people.
+func fail(kind string, status int, code, message string) reply {
+	cache := cacheNever
+	if status == http.StatusNotFound {
+		cache = cacheShort
+	}
+	body := fmt.Appendf(nil, "{\"error\":{\"code\":%q,\"message\":%q}}\n", code, message)
+	return reply{kind: kind, status: status, mime: mimeJSON, cache: cache, body: [][]byte{body}}
+}
+
+func notFound(kind string) reply {
+	return fail(kind, http.StatusNotFound, "not_found", "there is no such stream, playlist or media here (any more)")
+}
+
+func badRequest(message string) reply {
+	return fail(kindPlaylist, http.StatusBadRequest, "bad_request", message)
+}
+
+func unavailable(kind, code, message string) reply {
+	return fail(kind, http.StatusServiceUnavailable, code, message)
+}
+
+func (a *reply) size() int64 {
+	var n int64
+	for _, b := range a.body {
+		n += int64(len(b))
+	}
+	return n
+}
+
+// span is a range of bytes.
+type span struct{ from, to int64 } // to is behind the last
+
+// parseRange reads a Range header for a body of that size. A header it does not
+// understand is ignored, as is a list of ranges: "A server MAY ignore the Range
+// header field" (RFC 9110, 14.2). ok is false when it cannot be satisfied.
+func parseRange(header string, size int64) (s span, partial, ok bool) {
+	whole := span{0, size}
+	spec, found := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !found || !dash || strings.Contains(spec, ",") {
+		return whole, false, true
+	}
+	if first == "" { // the last n bytes
+		n, err := strconv.ParseUint(last, 10, 63)
+		if err != nil {
+			return whole, false, true
+		}
+		return span{size - min(size, int64(n)), size}, true, n > 0 && size > 0
+	}
+	from, err := strconv.ParseUint(first, 10, 63)
+	if err != nil {
+		return whole, false, true
+	}
+	to := uint64(size) - 1
+	if last != "" {
+		if to, err = strconv.ParseUint(last, 10, 63); err != nil || to < from {
+			return whole, false, true
+		}
+	}
+	if int64(from) >= size {
+		return span{}, true, false
+	}
+	return span{int64(from), min(int64(to)+1, size)}, true, true
+}
+
+// write sends the answer and returns its status and how many bytes of body went out.
+func (a *reply) write(w http.ResponseWriter, r *http.Request) (status int, sent int64) {
+	h := w.Header()
+	size := a.size()
+	part, status := span{0, size}, a.status
+	if a.ranging {
+		h.Set("Accept-Ranges", "bytes")
+		if rng := r.Header.Get("Range"); rng != "" {
+			s, partial, ok := parseRange(rng, size)
+			switch {
+			case !ok:
+				h.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+				bad := fail(a.kind, http.StatusRequestedRangeNotSatisfiable, "bad_range", "the resource is shorter than that")
+				return bad.write(w, r)
+			case partial:
+				part, status = s, http.StatusPartialContent
+				h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", s.from, s.to-1, size))
+			}
+		}
+	}
+	if a.status == http.StatusNoContent {
+		allow(h)
+		w.WriteHeader(a.status)
+		return a.status, 0
+	}
+	if a.status == http.StatusMethodNotAllowed {
+		h.Set("Allow", methods)
+	}
+	h.Set("Content-Type", a.mime)
+	h.Set("Cache-Control", a.cache)
+	h.Set("Content-Length", strconv.FormatInt(part.to-part.from, 10))
+	if a.varies {
+		h.Set("Vary", "Accept-Encoding")
+	}
+	if a.zipped {
+		h.Set("Content-Encoding", "gzip")
+	}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return status, 0
+	}
+	return status, a.copy(w, part)
+}
+
+const methods = "GET, HEAD, OPTIONS"
+
+// allow answers a preflight. Players of other sites may mark requests as ours do
+// (CMCD headers, CTA-5004) and ask for ranges.
+func allow(h http.Header) {
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, Range")
+	h.Set("Access-Control-Max-Age", "86400")
+	h.Set("Cache-Control", "public, max-age=86400")
+	h.Set("Vary", "Access-Control-Request-Headers, Access-Control-Request-Method")
+}
+
+// copy writes the bytes of part as they lie in memory.
+func (a *reply) copy(w http.ResponseWriter, part span) (sent int64) {
+	at := int64(0)
+	for _, b := range a.body {
+		from, to := max(part.from-at, 0), min(part.to-at, int64(len(b)))
+		at += int64(len(b))
+		if from >= to {
+			continue
+		}
+		n, err := w.Write(b[from:to])
+		sent += int64(n)
+		if err != nil {
+			return sent // the client has left
+		}
+	}
+	return sent
+}
+
+// acceptsGzip reads Accept-Encoding: gzip is welcome unless its weight is zero.
+func acceptsGzip(header string) bool {
+	for item := range strings.SplitSeq(header, ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(item), ";")
+		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
+			continue
+		}
+		weight, weighted := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !weighted || err == nil && q > 0
+	}
+	return false
+}

@@ -1,0 +1,397 @@
+package packager
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"barrage/packager/fmp4"
+	"barrage/packager/media"
+	"barrage/packager/playlist"
+	"barrage/packager/segmenter"
+	"barrage/packager/timeline"
+)
+
+// packer makes one stream epoch: samples in, windows out. It is the one writer of
+// its renditions; its Stream's mutex guards it.
+type packer struct {
+	env    *env
+	epoch  *Epoch
+	lanes  []*lane // the leader first
+	line   *timeline.Timeline
+	lead   *segmenter.Leader
+	follow *segmenter.Follower // nil for a single track
+	limits limits
+	clock  *clock
+	next   map[media.Kind]media.Track // takes effect at the next anchor
+	reason string                     // of the next discontinuity
+	begun  bool
+	quiet  bool // replaying: publish later
+	closed bool // a segment has ended since the multivariant playlist was rendered
+	cuts   []segmenter.Cut
+	marks  []segmenter.Cut
+}
+
+// clock gives program date times: one wall clock per session, read once, advanced
+// by the monotonic clock at every anchor and by media time in between.
+type clock struct {
+	wall    time.Time // of the session's start, without monotonic reading
+	started time.Time
+	base    time.Time     // PDT of media time at
+	at      time.Duration // of the epoch's line
+	newest  time.Time     // end of the newest media: PDT never goes back
+}
+
+func newClock(now time.Time) *clock {
+	return &clock{wall: now.Round(0).UTC().Truncate(time.Millisecond), started: now}
+}
+
+// anchor says that media time at was received at now.
+func (c *clock) anchor(now time.Time, at time.Duration) {
+	c.base, c.at = c.wall.Add(now.Sub(c.started)), at
+	if c.base.Before(c.newest) {
+		c.base = c.newest
+	}
+}
+
+// pdt returns the program date time of media time t.
+func (c *clock) pdt(t time.Duration) time.Time {
+	p := c.base.Add(t - c.at)
+	if p.After(c.newest) {
+		c.newest = p
+	}
+	return p
+}
+
+// newPacker starts an epoch with a layout of input tracks.
+func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, error) {
+	p := &packer{env: e, clock: c, limits: m.limits, line: timeline.New(layout, m.rate), next: map[media.Kind]media.Track{}}
+	p.epoch = &Epoch{ID: newID(e.now()), renditions: map[string]*Rendition{}}
+	for _, in := range layout {
+		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits)}
+		if err := l.retrack(in); err != nil {
+			return nil, err
+		}
+		p.lanes = append(p.lanes, l)
+		p.epoch.renditions[l.name] = l.rendition
+	}
+	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
+	if len(p.lanes) > 1 {
+		l := p.lanes[1]
+		p.follow = segmenter.NewFollower(p.rules(l), timeline.AudioUnit(l.track), 0)
+	}
+	return p, nil
+}
+
+func (p *packer) rules(l *lane) segmenter.Rules {
+	m := p.limits
+	return segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+}
+
+// retrack takes over a configuration: the media that follows has an init section of its own.
+func (l *lane) retrack(in media.Track) error {
+	out := in
+	out.TimeScale = timeline.OutputScale(in)
+	data, err := fmp4.AppendInit(nil, out)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTrack, err)
+	}
+	number := uint64(1)
+	if l.init != nil {
+		number = l.init.number + 1
+	}
+	l.track, l.init = out, &section{number: number, data: data}
+	return nil
+}
+
+func (p *packer) lane(k media.Kind) *lane {
+	for _, l := range p.lanes {
+		if l.track.Kind == k {
+			return l
+		}
+	}
+	return nil
+}
+
+// end returns where the leader's media ends.
+func (p *packer) end() time.Duration {
+	return timeline.Duration(p.lead.End(), p.lanes[0].track.TimeScale)
+}
+
+// retrack announces another configuration of a track of the layout: it takes
+// effect, for all renditions, at the next sync sample.
+func (p *packer) retrack(in media.Track, reason string) {
+	p.next[in.Kind] = in
+	p.reason = reason
+	rate := timeline.Promise(in.FrameRate)
+	if !rate.Known() {
+		rate = p.line.Rate()
+	}
+	p.line.SetTrack(in, rate)
+	p.line.Interrupt()
+}
+
+// write takes one sample that arrived at that time and returns when it is visible.
+func (p *packer) write(s media.Sample, at time.Time) error {
+	placed, verdict := p.line.Place(s, p.end())
+	switch verdict {
+	case timeline.Keep:
+	case timeline.Anchor:
+		if err := p.anchor(at); err != nil {
+			return err
+		}
+	default:
+		p.env.metrics.dropped.WithLabelValues(dropReason(verdict)).Inc()
+		return nil
+	}
+	if placed.Kind == p.lanes[0].track.Kind {
+		p.pushLeader(placed)
+	} else {
+		p.cuts = p.follow.Push(p.cuts[:0], placed)
+		p.apply(p.lanes[1], p.cuts)
+	}
+	return p.publish(at)
+}
+
+func (p *packer) pushLeader(s media.Sample) {
+	l := p.lanes[0]
+	p.cuts = p.lead.Push(p.cuts[:0], s)
+	p.apply(l, p.cuts)
+	p.mark(p.cuts)
+	p.clock.pdt(p.end())
+	if s.Sync && s.Kind == media.Video {
+		if gop := p.lead.GOP(); gop > 0 {
+			p.env.metrics.gop.Observe(timeline.Duration(gop, l.track.TimeScale).Seconds())
+		}
+	}
+}
+
+// mark tells the follower where the leader cut.
+func (p *packer) mark(cuts []segmenter.Cut) {
+	if p.follow == nil {
+		return
+	}
+	l := p.lanes[1]
+	for _, c := range cuts {
+		at := timeline.Ticks(timeline.Duration(c.End, p.lanes[0].track.TimeScale), l.track.TimeScale)
+		p.marks = p.follow.Mark(p.marks[:0], at, c.Ends)
+		p.apply(l, p.marks)
+	}
+}
+
+// anchor begins a new line of times at the end of the old one.
+func (p *packer) anchor(at time.Time) error {
+	base := p.end()
+	p.clock.anchor(at, base)
+	if !p.begun {
+		p.begun = true
+		return nil
+	}
+	reason := p.reason
+	if reason == "" {
+		reason = reasonJump
+	}
+	p.reason = ""
+	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
+	p.flush(true)
+	for _, l := range p.lanes {
+		l.broken = true
+		if in, ok := p.next[l.track.Kind]; ok {
+			if err := l.retrack(in); err != nil {
+				return err
+			}
+		}
+	}
+	clear(p.next)
+	p.lead.Restart(p.rules(p.lanes[0]), timeline.Ticks(base, p.lanes[0].track.TimeScale))
+	if p.follow != nil {
+		l := p.lanes[1]
+		p.follow.Restart(p.rules(l), timeline.AudioUnit(l.track), timeline.Ticks(base, l.track.TimeScale))
+	}
+	return nil
+}
+
+// flush publishes what is growing, and ends the segments if ends.
+func (p *packer) flush(ends bool) {
+	p.cuts = p.lead.Flush(p.cuts[:0], ends)
+	p.apply(p.lanes[0], p.cuts)
+	if p.follow == nil {
+		return
+	}
+	p.mark(p.cuts)
+	l := p.lanes[1]
+	p.marks = p.follow.Flush(p.marks[:0], timeline.Ticks(p.end(), l.track.TimeScale), ends)
+	p.apply(l, p.marks)
+}
+
+// apply turns cuts into bytes on the shelf.
+func (p *packer) apply(l *lane, cuts []segmenter.Cut) {
+	kind := l.track.Kind
+	for _, c := range cuts {
+		l.dirty = true
+		if len(c.Samples) > 0 {
+			p.addPart(l, c)
+		}
+		if !c.Ends {
+			continue
+		}
+		if seg := l.shelf.close(); seg != nil {
+			l.rate.add(seg)
+			p.closed = true
+			p.env.metrics.segments.WithLabelValues(kind.String()).Inc()
+		}
+		if c.Forced {
+			p.env.metrics.forced.Inc()
+		}
+	}
+}
+
+func (p *packer) addPart(l *lane, c segmenter.Cut) {
+	scale := l.track.TimeScale
+	start, end := timeline.Duration(c.Start, scale), timeline.Duration(c.End, scale)
+	if l.shelf.open == nil {
+		l.shelf.begin(start, p.clock.pdt(start), l.init, l.broken)
+		l.broken = false
+	}
+	l.seq++
+	l.shelf.add(part{
+		start: start, end: end, independent: c.Samples[0].Sync,
+		data: fmp4.AppendFragment(nil, fmp4.Fragment{Sequence: l.seq, Samples: c.Samples}),
+	})
+}
+
+// publish makes visible what apply put on the shelves. at is when the sample came
+// that completed it.
+func (p *packer) publish(at time.Time) error {
+	if p.quiet {
+		return nil
+	}
+	var errs []error
+	for _, l := range p.lanes {
+		if !l.dirty {
+			continue
+		}
+		l.dirty = false
+		p.shed()
+		before := l.rendition.Window().nextPart
+		if err := p.render(l); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for range l.shelf.nextPart - before {
+			p.env.metrics.sawPart(l.track.Kind, p.env.now().Sub(at))
+		}
+	}
+	p.account()
+	return errors.Join(append(errs, p.list())...)
+}
+
+// render swaps in the lane's next window, its playlist rendered once for everybody.
+func (p *packer) render(l *lane) error {
+	w := l.shelf.snapshot()
+	if len(w.segments) > 0 {
+		m := l.shelf.playlist(l.name, p.reports(l))
+		plain, err := m.Append(nil)
+		if err != nil {
+			p.env.metrics.renderErrors.Inc()
+			return err
+		}
+		w.plain, w.gzip = plain, p.env.zip.compress(plain)
+	}
+	l.rendition.publish(w)
+	return nil
+}
+
+// reports tells the players of one rendition how far the others have got: "A
+// Playlist [...] SHOULD include one EXT-X-RENDITION-REPORT for every other Media
+// Playlist" (appendix B.1 makes it a must for low latency).
+func (p *packer) reports(l *lane) []playlist.Report {
+	var out []playlist.Report
+	for _, other := range p.lanes {
+		if other == l {
+			continue
+		}
+		msn, newest := other.shelf.snapshot().Last()
+		if msn > 0 {
+			out = append(out, playlist.Report{URI: other.name + ".m3u8", LastMSN: msn, LastPart: newest})
+		}
+	}
+	return out
+}
+
+// list renders the multivariant playlist once every rendition lists a segment,
+// and again when what it says has changed.
+func (p *packer) list() error {
+	if !p.closed {
+		return nil
+	}
+	for _, l := range p.lanes {
+		if l.rendition.Window().TargetDuration == 0 {
+			return nil
+		}
+	}
+	p.closed = false
+	m, err := multivariant(p.epoch.ID, p.lanes, p.line.Rate().Float())
+	if err != nil {
+		return err
+	}
+	plain, err := m.Append(nil)
+	if err != nil {
+		p.env.metrics.renderErrors.Inc()
+		return err
+	}
+	if old := p.epoch.index.Load(); old == nil || string(old.plain) != string(plain) {
+		p.epoch.index.Store(&text{plain: plain, gzip: p.env.zip.compress(plain)})
+	}
+	return nil
+}
+
+// shed keeps the media of the room under its bound, oldest first.
+func (p *packer) shed() {
+	for p.size() > p.limits.bytes {
+		oldest := p.lanes[0]
+		for _, l := range p.lanes[1:] {
+			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {
+				oldest = l
+			}
+		}
+		if !oldest.shelf.shed() {
+			return
+		}
+		oldest.dirty = true
+		p.env.metrics.shed.Inc()
+	}
+}
+
+func (p *packer) size() int64 {
+	var n int64
+	for _, l := range p.lanes {
+		n += l.shelf.size
+	}
+	return n
+}
+
+func (p *packer) account() {
+	n := p.size()
+	p.env.metrics.bytes.Add(float64(n - p.epoch.bytes))
+	p.epoch.bytes = n
+}
+
+// pause publishes what has come so far; the epoch may go on.
+func (p *packer) pause(at time.Time) error {
+	p.flush(false)
+	p.line.Interrupt()
+	p.reason = reasonPublish
+	return p.publish(at)
+}
+
+// finish ends the epoch: its playlists say ENDLIST and nobody waits any longer.
+func (p *packer) finish() error {
+	p.quiet = false
+	p.flush(true)
+	for _, l := range p.lanes {
+		l.shelf.close()
+		l.shelf.ended, l.dirty = true, true
+	}
+	return p.publish(p.env.now())
+}

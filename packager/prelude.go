@@ -1,0 +1,228 @@
+package packager
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"barrage/packager/media"
+	"barrage/packager/timeline"
+)
+
+// How long a layout stays open, and how much is looked at before it is frozen.
+const (
+	waitUnknown  = time.Second      // for a second track nobody promised
+	waitPromised = 5 * time.Second  // for one that onMetaData promised
+	maxTarget    = 10 * time.Second // the longest target duration
+	maxPrelude   = 32 << 20         // bytes held before the epoch starts without its first GOP
+)
+
+// prelude collects what a publisher sends before the stream epoch can be frozen:
+// which tracks there are, the frame rate, the first GOP. Nothing is listed before
+// the first segment is complete anyway, so collecting delays nobody.
+type prelude struct {
+	tracks   map[media.Kind]media.Track
+	expected map[media.Kind]bool
+	since    time.Time // first track
+	entries  []entry
+	bytes    int
+	resume   bool // the epoch exists already and its numbers are frozen
+}
+
+// entry is a sample and when it came.
+type entry struct {
+	sample media.Sample
+	at     time.Time
+}
+
+func newPrelude(resume bool) *prelude {
+	return &prelude{tracks: map[media.Kind]media.Track{}, expected: map[media.Kind]bool{}, resume: resume}
+}
+
+func (p *prelude) setTrack(t media.Track, now time.Time) {
+	if p.since.IsZero() {
+		p.since = now
+	}
+	if _, changed := p.tracks[t.Kind]; changed {
+		p.entries, p.bytes = nil, 0 // of another configuration
+	}
+	p.tracks[t.Kind] = t
+}
+
+// add keeps a sample. Video starts at its first sync sample.
+func (p *prelude) add(s media.Sample, now time.Time) {
+	if _, ok := p.tracks[s.Kind]; !ok {
+		return
+	}
+	if s.Kind == media.Video && !s.Sync && !p.has(media.Video) {
+		p.forget(s.DTS)
+		return
+	}
+	p.entries = append(p.entries, entry{s, now})
+	p.bytes += len(s.Data)
+}
+
+// forget drops audio that came long before any picture.
+func (p *prelude) forget(dts int64) {
+	scale := int64(p.tracks[media.Video].TimeScale)
+	p.entries = slices.DeleteFunc(p.entries, func(e entry) bool { return dts-e.sample.DTS > 2*scale })
+}
+
+func (p *prelude) has(k media.Kind) bool {
+	return slices.ContainsFunc(p.entries, func(e entry) bool { return e.sample.Kind == k })
+}
+
+// ready says that the epoch can be frozen (or resumed) with what is known.
+func (p *prelude) ready(now time.Time, segment time.Duration) bool {
+	if !p.settled(now) {
+		return false
+	}
+	if p.bytes > maxPrelude || p.resume {
+		return true
+	}
+	if p.has(media.Video) {
+		g := p.firstGOP()
+		return g.complete || g.span >= maxTarget+time.Second/2
+	}
+	return p.span(media.Audio) >= segment
+}
+
+// settled says that the layout is known: both tracks deliver, or the wait is over.
+func (p *prelude) settled(now time.Time) bool {
+	video, audio := p.has(media.Video), p.has(media.Audio)
+	if video && audio {
+		return true
+	}
+	if !video && !audio {
+		return false
+	}
+	missing := media.Audio
+	if !video {
+		missing = media.Video
+	}
+	wait := waitUnknown
+	if _, known := p.tracks[missing]; known || p.expected[missing] {
+		wait = waitPromised
+	}
+	return now.Sub(p.since) >= wait
+}
+
+// layout returns the tracks that deliver, the leader first.
+func (p *prelude) layout() []media.Track {
+	var out []media.Track
+	for k, t := range p.tracks {
+		if p.has(k) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b media.Track) int { return cmp.Compare(a.Kind, b.Kind) })
+	return out
+}
+
+// times returns the decoding times of a kind, in input ticks.
+func (p *prelude) times(k media.Kind) []int64 {
+	var out []int64
+	for _, e := range p.entries {
+		if e.sample.Kind == k {
+			out = append(out, e.sample.DTS)
+		}
+	}
+	return out
+}
+
+func (p *prelude) span(k media.Kind) time.Duration {
+	x := p.times(k)
+	if len(x) < 2 {
+		return 0
+	}
+	return timeline.Duration(x[len(x)-1]-x[0], p.tracks[k].TimeScale)
+}
+
+// gop is the first group of pictures: from the first sync sample to the second.
+type gop struct {
+	span     time.Duration
+	complete bool
+}
+
+func (p *prelude) firstGOP() gop {
+	var first, newest int64
+	scale, started := p.tracks[media.Video].TimeScale, false
+	for _, e := range p.entries {
+		if e.sample.Kind != media.Video {
+			continue
+		}
+		newest = e.sample.DTS
+		if !started {
+			first, started = newest, true
+		} else if e.sample.Sync && newest > first {
+			return gop{span: timeline.Duration(newest-first, scale), complete: true}
+		}
+	}
+	return gop{span: timeline.Duration(newest-first, scale)}
+}
+
+// measure is what an epoch is frozen with.
+type measure struct {
+	limits limits
+	rate   timeline.Rate
+}
+
+// measure decides the numbers that may never change in the life of the epoch.
+func (p *prelude) measure(cfg Config) measure {
+	var m measure
+	unit := time.Duration(0)
+	if t, ok := p.tracks[media.Audio]; ok && p.has(media.Audio) {
+		unit = timeline.Duration(timeline.AudioUnit(t), t.SampleRate)
+	}
+	frame := unit.Seconds()
+	m.limits.first = cfg.SegmentDuration
+	longest := cfg.SegmentDuration
+	if t, ok := p.tracks[media.Video]; ok && p.has(media.Video) {
+		m.rate, frame = videoRate(t, p.times(media.Video))
+		g := p.firstGOP()
+		longest = max(longest, g.span)
+		m.limits.first = 0
+	}
+	m.limits.part = partLength(cfg.PartDuration, frame)
+	m.limits.partTarget = partTarget(m.limits.part, unit)
+	m.limits.segment = cfg.SegmentDuration
+	m.limits.first = max(m.limits.first, m.limits.part)
+	m.limits.target = targetDuration(longest)
+	m.limits.window = max(cfg.Window, 8*m.limits.target)
+	m.limits.bytes = cfg.WindowBytes
+	return m
+}
+
+// videoRate returns the frame grid, if there is one, and how many seconds a frame lasts.
+func videoRate(t media.Track, times []int64) (timeline.Rate, float64) {
+	rate, ok := timeline.Detect(times, int64(t.TimeScale), timeline.Promise(t.FrameRate))
+	if ok {
+		return rate, 1 / rate.Float()
+	}
+	if n := len(times); n > 1 && times[n-1] > times[0] {
+		return rate, timeline.Duration(times[n-1]-times[0], t.TimeScale).Seconds() / float64(n-1)
+	}
+	return rate, 1. / 30
+}
+
+// partLength returns the whole number of frames nearest to what is configured.
+func partLength(want time.Duration, frame float64) time.Duration {
+	n := max(1, math.Round(want.Seconds()/frame-1e-6))
+	return time.Duration(math.Round(n * frame * float64(time.Second)))
+}
+
+// partTarget leaves room for jitter (facts of ordinary encoders: a target equal to
+// the nominal part makes runts) and for audio, which is cut at the nearest unit.
+func partTarget(part, unit time.Duration) time.Duration {
+	t := part + max(part*6/100, unit)
+	return (t + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// targetDuration rounds up to seconds. A tenth of a second is forgiven, so that
+// 2.002 s (60 frames at 29.97 Hz) are 2: players compare the rounded EXTINF
+// (4.4.3.1), and every second of it costs regular viewers three.
+func targetDuration(longest time.Duration) time.Duration {
+	up := (longest - time.Second/10 + time.Second - 1).Truncate(time.Second)
+	return min(max(up, time.Second), maxTarget)
+}

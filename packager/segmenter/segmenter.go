@@ -1,0 +1,321 @@
+// Package segmenter decides where parts and segments end. It is pure: samples
+// with their times go in, cuts come out; no clock, no I/O, no bytes.
+//
+// One journey: a Leader (the video, or the audio of a stream without video)
+// takes samples one by one. The fifteenth frame of a part completes it, and the
+// cut leaves with that very sample. A sync sample ends the segment before it.
+// Where the leader cuts, its Follower (the audio beside a video) is told the
+// time and cuts at the access unit nearest to it.
+//
+// Invariants
+//
+//   - The decode times of a rendition have no hole and no overlap between two
+//     calls of Restart: a cut starts where the one before ended.
+//   - No part is longer than Rules.PartTarget, no segment rounds above Rules.Target,
+//     unless a single sample is.
+//   - A cut holds at least one sample.
+//
+// # Decisions
+//
+//   - Holes are filled by holding the sample before them, at most to the end of
+//     its part, over jumping: what is published has exact sums. The sample after
+//     starts early and its composition offset makes up for it, so pictures are
+//     still shown when they should be; audio of a lossy line is early by less than
+//     the hole for as many units as the hole has parts.
+//   - The duration of the last sample of a part is nominal, over a look-ahead of
+//     one sample: every viewer gains a frame of latency.
+//   - Audio is cut on the video's clock, over its own: runts of 27 ms would add a
+//     playlist and a part to every segment.
+package segmenter
+
+import (
+	"time"
+
+	"barrage/packager/media"
+)
+
+// Rules are the limits of one stream epoch, in ticks of the rendition.
+type Rules struct {
+	Part       int64 // length aimed at, a whole number of frames
+	PartTarget int64 // EXT-X-PART-INF:PART-TARGET, never exceeded
+	First      int64 // the very first segment ends at the first sync sample after this
+	Segment    int64 // later ones after this
+	Target     int64 // EXT-X-TARGETDURATION
+	Half       int64 // half a second, what rounding to whole seconds forgives
+}
+
+// NewRules converts times to ticks of scale. An epoch with video takes the first
+// GOP as its first segment, whatever its length, so that viewers can start.
+func NewRules(part, partTarget, first, segment, target time.Duration, scale uint32) Rules {
+	t := func(d time.Duration) int64 {
+		return int64(d/time.Second)*int64(scale) + int64(d%time.Second)*int64(scale)/int64(time.Second)
+	}
+	return Rules{Part: t(part), PartTarget: t(partTarget), First: t(first), Segment: t(segment), Target: t(target), Half: t(time.Second / 2)}
+}
+
+// Cut is what ends: a part, a segment, or both.
+type Cut struct {
+	Samples    []media.Sample // of the part, the receiver's; empty when only the segment ends
+	Start, End int64          // of the part, in ticks
+	Ends       bool           // the part, or the one cut before, was the last of its segment
+	Forced     bool           // the segment ended for its length, without a sync sample
+}
+
+// run is the part that is growing.
+type run struct {
+	pending    []media.Sample
+	start, end int64
+}
+
+func (r *run) restart(at int64) {
+	r.pending, r.start, r.end = r.pending[:0], at, at
+}
+
+// reach lets the newest sample last until t, but not beyond limit: the hole or the
+// overlap between nominal durations and the times that really came.
+func (r *run) reach(t, limit int64) {
+	if len(r.pending) == 0 {
+		return
+	}
+	newest := &r.pending[len(r.pending)-1]
+	d := min(t, max(limit, r.end)) - r.end
+	d = max(d, 1-int64(newest.Duration))
+	newest.Duration += uint32(d)
+	r.end += d
+}
+
+// append takes s at the end of the run; the composition offset keeps it shown when said.
+func (r *run) append(s media.Sample) {
+	if s.Kind == media.Video {
+		s.CTS += int32(s.DTS - r.end)
+	}
+	s.DTS = r.end
+	r.end += int64(s.Duration)
+	r.pending = append(r.pending, s)
+}
+
+// cut takes the first n samples out.
+func (r *run) cut(n int) Cut {
+	c := Cut{Samples: r.pending[:n], Start: r.start, End: r.end}
+	rest := r.pending[n:]
+	if len(rest) > 0 {
+		c.End = rest[0].DTS
+	}
+	r.pending = append(make([]media.Sample, 0, cap(r.pending)), rest...)
+	r.start = c.End
+	return c
+}
+
+// Leader cuts by its own samples.
+type Leader struct {
+	rules Rules
+	run
+	segment int64 // start of the segment
+	sync    bool  // the segment starts with a sync sample
+	later   bool  // a segment has ended
+	gop     int64 // length of the newest GOP
+	lastKey int64
+}
+
+// NewLeader starts at tick at.
+func NewLeader(rules Rules, at int64) *Leader {
+	l := &Leader{}
+	l.Restart(rules, at)
+	return l
+}
+
+// Restart begins a new line at tick at. The caller has flushed the old one.
+func (l *Leader) Restart(rules Rules, at int64) {
+	l.rules = rules
+	l.restart(at)
+	l.segment, l.lastKey, l.gop = at, at, 0
+}
+
+// End returns where the media ends.
+func (l *Leader) End() int64 { return l.end }
+
+// GOP returns the distance of the two newest sync samples, 0 when there is one.
+func (l *Leader) GOP() int64 { return l.gop }
+
+// Push takes the next sample and appends to dst what it completes.
+func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
+	l.reach(s.DTS, l.start+l.rules.Part)
+	if l.complete(int64(s.Duration)) {
+		dst = append(dst, l.cut(len(l.pending)))
+	}
+	if ends, forced := l.ends(s); ends {
+		dst = l.closeSegment(dst, forced)
+	}
+	if l.end == l.segment {
+		l.sync = s.Sync
+	}
+	if s.Sync {
+		l.gop, l.lastKey = s.DTS-l.lastKey, s.DTS
+	}
+	l.append(s)
+	if l.complete(int64(s.Duration)) {
+		dst = append(dst, l.cut(len(l.pending)))
+	}
+	return dst
+}
+
+// complete says that the part is as long as it should be, or that another sample
+// would not fit. The spec: "The duration of a Partial Segment MUST be less than
+// or equal to the Part Target Duration" and at least 85 % of it (4.4.4.9).
+func (l *Leader) complete(next int64) bool {
+	d := l.end - l.start
+	return len(l.pending) > 0 && (d+next/2 >= l.rules.Part || d+next > l.rules.PartTarget)
+}
+
+// ends says that the segment ends before s.
+func (l *Leader) ends(s media.Sample) (ends, forced bool) {
+	d, half := l.end-l.segment, int64(s.Duration)/2
+	if d == 0 {
+		return false, false
+	}
+	if s.Sync {
+		least := l.rules.Segment
+		if !l.later {
+			least = l.rules.First
+		}
+		over := s.Kind == media.Video && l.later && d+l.gop >= l.rules.Target+l.rules.Half
+		if d+half >= least || !l.sync || over {
+			return true, false
+		}
+	}
+	// "The EXTINF duration of each Media Segment [...], when rounded to the nearest
+	// integer, MUST be less than or equal to the Target Duration" (4.4.3.1).
+	if d+int64(s.Duration) >= l.rules.Target+l.rules.Half {
+		return true, !s.Sync
+	}
+	return false, false
+}
+
+// closeSegment ends the segment, with the part that is growing if there is one.
+func (l *Leader) closeSegment(dst []Cut, forced bool) []Cut {
+	dst = l.flush(dst)
+	if n := len(dst); n > 0 && dst[n-1].End == l.end {
+		dst[n-1].Ends, dst[n-1].Forced = true, forced
+	} else {
+		dst = append(dst, Cut{Start: l.end, End: l.end, Ends: true, Forced: forced})
+	}
+	l.segment, l.later = l.end, true
+	return dst
+}
+
+func (r *run) flush(dst []Cut) []Cut {
+	if len(r.pending) == 0 {
+		return dst
+	}
+	return append(dst, r.cut(len(r.pending)))
+}
+
+// Flush cuts what is growing; the segment goes on unless ends.
+func (l *Leader) Flush(dst []Cut, ends bool) []Cut {
+	if !ends {
+		return l.flush(dst)
+	}
+	if l.end == l.segment {
+		return dst
+	}
+	return l.closeSegment(dst, false)
+}
+
+// Follower cuts where its leader did.
+type Follower struct {
+	rules Rules
+	run
+	unit    int64
+	segment int64
+	fresh   bool
+	queue   []mark
+}
+
+// mark is a cut of the leader that the follower has yet to make.
+type mark struct {
+	at   int64
+	ends bool
+}
+
+// NewFollower starts at tick at; unit is the length of an access unit.
+func NewFollower(rules Rules, unit, at int64) *Follower {
+	f := &Follower{}
+	f.Restart(rules, unit, at)
+	return f
+}
+
+// Restart begins a new line at tick at. The caller has flushed the old one.
+func (f *Follower) Restart(rules Rules, unit, at int64) {
+	f.rules, f.unit, f.fresh, f.queue = rules, unit, true, f.queue[:0]
+	f.restart(at)
+	f.segment = at
+}
+
+// Push takes the next sample and appends to dst what it completes.
+func (f *Follower) Push(dst []Cut, s media.Sample) []Cut {
+	if f.fresh {
+		f.fresh = false
+		if s.DTS < f.start+f.rules.Part { // audio that starts a little after the video
+			f.restart(s.DTS)
+			f.segment = s.DTS
+		}
+	}
+	limit := f.start + f.rules.Part
+	if len(f.queue) > 0 {
+		limit = f.queue[0].at
+	}
+	f.reach(s.DTS, limit)
+	dst = f.drain(dst)
+	f.append(s)
+	return f.drain(dst)
+}
+
+// Mark tells that the leader cut at tick at, and whether its segment ended there.
+func (f *Follower) Mark(dst []Cut, at int64, ends bool) []Cut {
+	if n := len(f.queue); n > 0 && f.queue[n-1].at == at {
+		f.queue[n-1].ends = f.queue[n-1].ends || ends
+		return f.drain(dst)
+	}
+	f.queue = append(f.queue, mark{at, ends})
+	return f.drain(dst)
+}
+
+// drain makes the cuts that the media has reached. A unit belongs to the part in
+// which more than half of it is heard.
+func (f *Follower) drain(dst []Cut) []Cut {
+	for len(f.queue) > 0 && f.end+f.unit/2 >= f.queue[0].at {
+		m := f.queue[0]
+		f.queue = append(f.queue[:0], f.queue[1:]...)
+		dst = f.cutAt(dst, m)
+	}
+	return dst
+}
+
+func (f *Follower) cutAt(dst []Cut, m mark) []Cut {
+	n := 0
+	for n < len(f.pending) && f.pending[n].DTS+f.unit/2 < m.at {
+		n++
+	}
+	c := Cut{Start: f.start, End: f.start}
+	if n > 0 {
+		c = f.cut(n)
+	}
+	if m.ends && c.End > f.segment {
+		c.Ends, f.segment = true, c.End
+	}
+	if n > 0 || c.Ends {
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// Flush cuts everything before tick at, and drops the rest.
+func (f *Follower) Flush(dst []Cut, at int64, ends bool) []Cut {
+	for i := range f.queue {
+		dst = f.cutAt(dst, f.queue[i])
+	}
+	f.queue = f.queue[:0]
+	dst = f.cutAt(dst, mark{at: at, ends: ends})
+	f.pending, f.end = f.pending[:0], f.start
+	return dst
+}

@@ -1,0 +1,173 @@
+package packager
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"barrage/packager/playlist"
+)
+
+// limits are the numbers that are frozen with a stream epoch.
+type limits struct {
+	part, partTarget time.Duration
+	first, segment   time.Duration // least length of the first and of later segments
+	target           time.Duration // whole seconds
+	window           time.Duration // how much is listed
+	bytes            int64
+}
+
+// What a playlist must go on listing, and for how long parts stay in it:
+// "three Target Durations from the end of the Playlist" (6.2.2).
+const keptTargets = 3
+
+// shelf is what the writer of one rendition edits: segments come in at the end,
+// leave the playlist when it is long enough, and leave the shelf after as long
+// again. Windows are made from it.
+type shelf struct {
+	limits   limits
+	segments []*segment
+	listed   int
+	open     *segment
+	nextMSN  uint64
+	nextPart uint64
+	left     uint64 // discontinuities that have left the playlist
+	size     int64
+	ended    bool
+}
+
+func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
+
+// begin opens the next segment.
+func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, discontinuity bool) {
+	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, discontinuity: discontinuity}
+}
+
+// add appends a part to the open segment, which is replaced: windows hold the old one.
+func (s *shelf) add(p part) {
+	grown := *s.open
+	p.number = s.nextPart
+	grown.parts = append(grown.parts, p)
+	grown.end, grown.size = p.end, grown.size+int64(len(p.data))
+	s.nextPart++
+	s.size += int64(len(p.data))
+	s.open = &grown
+}
+
+// close completes the open segment and returns it, nil when there is none.
+func (s *shelf) close() *segment {
+	done := s.open
+	if done == nil {
+		return nil
+	}
+	s.segments = append(s.segments, done)
+	s.open = nil
+	s.nextMSN++
+	s.trim()
+	return done
+}
+
+// trim takes what is too old off the playlist and off the shelf. "A server MUST
+// NOT remove a segment from a playlist file if the duration of the playlist minus
+// that of the segment is less than three times the target duration"; a removed one
+// stays available for its own and the playlist's duration (6.2.2).
+func (s *shelf) trim() {
+	for s.span(s.listed+1, len(s.segments)) >= s.limits.window {
+		s.unlist()
+	}
+	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window {
+		s.drop()
+	}
+}
+
+func (s *shelf) span(from, to int) time.Duration {
+	var d time.Duration
+	for i := from; i < to; i++ {
+		d += s.segments[i].end - s.segments[i].start
+	}
+	return d
+}
+
+func (s *shelf) unlist() {
+	if s.segments[s.listed].discontinuity {
+		s.left++
+	}
+	s.listed++
+}
+
+func (s *shelf) drop() {
+	s.size -= s.segments[0].size
+	s.segments = append([]*segment(nil), s.segments[1:]...) // windows hold the old array
+	s.listed--
+}
+
+// shed drops the oldest segment to save memory, and says whether it could.
+func (s *shelf) shed() bool {
+	if s.listed == 0 {
+		if s.span(1, len(s.segments)) < keptTargets*s.limits.target {
+			return false
+		}
+		s.unlist()
+	}
+	s.drop()
+	return true
+}
+
+// snapshot makes a Window without its playlists.
+func (s *shelf) snapshot() *Window {
+	w := &Window{
+		Ended: s.ended, PartTarget: s.limits.partTarget, segments: s.segments[:len(s.segments):len(s.segments)],
+		listed: s.listed, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart,
+	}
+	if len(s.segments) > 0 {
+		w.TargetDuration = s.limits.target
+	}
+	return w
+}
+
+// milli rounds a time of the line. Durations in playlists are differences of
+// rounded times, so that their sums never drift from the media.
+func milli(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// playlist describes the shelf; base is the folder of the rendition's media.
+func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media {
+	l := s.limits
+	m := &playlist.Media{
+		Version: playlist.Version, TargetDuration: int(l.target / time.Second),
+		PartTarget: l.partTarget, HoldBack: 3 * l.target, PartHoldBack: 3 * l.partTarget,
+		DiscontinuitySequence: s.left, Ended: s.ended, Reports: reports,
+		PreloadHint: base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s",
+	}
+	listed := s.segments[s.listed:]
+	m.MediaSequence = listed[0].msn
+	end := listed[len(listed)-1].end
+	if s.open != nil {
+		end = s.open.end
+		open := describe(s.open, base, true)
+		m.Open = &open
+	}
+	m.Segments = make([]playlist.Segment, 0, len(listed))
+	for _, seg := range listed {
+		m.Segments = append(m.Segments, describe(seg, base, seg.start >= end-keptTargets*l.target))
+	}
+	return m
+}
+
+func describe(seg *segment, base string, parts bool) playlist.Segment {
+	out := playlist.Segment{
+		URI:      fmt.Sprintf("%s/s%d.m4s", base, seg.msn),
+		Duration: milli(seg.end) - milli(seg.start),
+		PDT:      seg.pdt, Discontinuity: seg.discontinuity,
+		Init: fmt.Sprintf("%s/init-%d.mp4", base, seg.init.number),
+	}
+	if !parts {
+		return out
+	}
+	out.Parts = make([]playlist.Part, len(seg.parts))
+	for i, p := range seg.parts {
+		out.Parts[i] = playlist.Part{
+			URI: base + "/p" + strconv.FormatUint(p.number, 10) + ".m4s", Duration: milli(p.end) - milli(p.start), Independent: p.independent,
+		}
+	}
+	return out
+}

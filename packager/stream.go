@@ -1,0 +1,450 @@
+package packager
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"barrage/packager/fmp4"
+	"barrage/packager/media"
+	"barrage/packager/timeline"
+)
+
+// Phase is where a room is in the life of its session.
+type Phase string
+
+// The phases.
+const (
+	PhaseOffline  Phase = "offline"  // nobody is publishing
+	PhaseStarting Phase = "starting" // a publisher is there, nothing can be played yet
+	PhaseLive     Phase = "live"
+	PhaseAway     Phase = "away"  // the publisher is gone and may come back into the same session
+	PhaseEnded    Phase = "ended" // the playlists say ENDLIST and can still be played
+)
+
+// Status describes a room at one moment.
+type Status struct {
+	Room, Session, Epoch string
+	Phase                Phase
+	Since                time.Time     // of the phase
+	PDT                  time.Time     // program date time of the newest sample
+	PDTAt                time.Time     // when that sample came, with monotonic reading
+	Window               time.Duration // how far back a viewer can go
+	Latency              time.Duration // how far behind PDT low-latency players aim to be
+	Players              int           // HLS players that are not our page's
+	Tracks               []media.Track // as they leave
+}
+
+// Stream is the live thing of one room. One publisher at a time writes to it, the
+// registry's timers too: all of that under mu. Readers use view and share no
+// lock with them.
+type Stream struct {
+	room     string
+	env      *env
+	view     atomic.Pointer[view]
+	away     atomic.Bool
+	audience audience
+
+	mu       sync.Mutex
+	phase    Phase
+	since    time.Time
+	attached bool
+	stopped  bool
+	session  *session
+	prelude  *prelude                   // while the layout is open
+	packer   *packer                    // the epoch that is written
+	tracks   map[media.Kind]media.Track // what the publisher said it sends
+	deadline time.Time
+}
+
+// view is what readers find: immutable.
+type view struct {
+	epochs  []*Epoch // oldest first; ended ones too, while they can be watched
+	current *Epoch   // the one a player that comes now is given
+}
+
+// session is one broadcast.
+type session struct {
+	id     string
+	clock  *clock
+	pdt    time.Time // of the newest sample
+	seenAt time.Time
+}
+
+func newStream(room string, e *env) *Stream {
+	s := &Stream{room: room, env: e, phase: PhaseOffline, since: e.now()}
+	s.view.Store(&view{})
+	return s
+}
+
+// Epoch returns a stream epoch that can still be played.
+func (s *Stream) Epoch(id string) (*Epoch, bool) {
+	for _, e := range s.view.Load().epochs {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// Current returns the epoch that a player should start with. While a session is
+// starting there is none, although the one before can still be watched to its end.
+func (s *Stream) Current() (*Epoch, bool) {
+	e := s.view.Load().current
+	return e, e != nil
+}
+
+// Away says that the publisher is gone and waited for: nothing new will come soon.
+func (s *Stream) Away() bool { return s.away.Load() }
+
+// Seen notes a request of an HLS player, known by a hash of what tells it apart.
+func (s *Stream) Seen(player uint64) { s.audience.seen(player, s.env.now()) }
+
+// attach takes the stream for a publisher.
+func (s *Stream) attach(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrStopped
+	}
+	if s.attached {
+		return fmt.Errorf("attach to room %s: %w, whose connection must end first", s.room, ErrStreamBusy)
+	}
+	s.attached = true
+	s.deadline = time.Time{}
+	if s.packer == nil {
+		s.session = &session{id: newID(now), clock: newClock(now)}
+		s.setView(s.view.Load().epochs, nil)
+		s.enter(PhaseStarting)
+	}
+	s.tracks = map[media.Kind]media.Track{}
+	s.prelude = newPrelude(s.packer != nil)
+	return nil
+}
+
+// Expect says that such a track was promised: it is waited for longer.
+func (s *Stream) Expect(k media.Kind) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.prelude != nil {
+		s.prelude.expected[k] = true
+	}
+}
+
+// SetTrack adds a track, or replaces it by one of another configuration. Samples of
+// that kind written afterwards belong to it. TimeScale is the publisher's clock.
+func (s *Stream) SetTrack(t media.Track) error {
+	if err := checkTrack(t); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	s.tracks[t.Kind] = t
+	if s.prelude != nil {
+		s.prelude.setTrack(t, s.env.now())
+		return nil
+	}
+	l := s.packer.lane(t.Kind)
+	if l == nil { // later than the layout: another epoch
+		return s.relayout()
+	}
+	if !bytes.Equal(l.track.Config, t.Config) || l.track.Codec != t.Codec {
+		s.packer.retrack(t, reasonConfig)
+	}
+	return nil
+}
+
+func checkTrack(t media.Track) error {
+	if t.TimeScale == 0 || timeline.OutputScale(t) == 0 {
+		return fmt.Errorf("%w: %s track without a clock", ErrTrack, t.Kind)
+	}
+	out := t
+	out.TimeScale = timeline.OutputScale(t)
+	if _, err := fmp4.CodecString(out); err != nil {
+		return fmt.Errorf("%w: %w", ErrTrack, err)
+	}
+	if _, err := fmp4.AppendInit(nil, out); err != nil {
+		return fmt.Errorf("%w: %w", ErrTrack, err)
+	}
+	return nil
+}
+
+func (s *Stream) writable() error {
+	switch {
+	case s.stopped:
+		return ErrStopped
+	case !s.attached:
+		return ErrDetached
+	}
+	return nil
+}
+
+// relayout ends the epoch because another track has come, and collects for the next.
+func (s *Stream) relayout() error {
+	err := s.retire()
+	s.prelude = newPrelude(false)
+	for _, t := range s.tracks {
+		s.prelude.setTrack(t, s.env.now())
+	}
+	return err
+}
+
+// WriteSample takes one access unit and owns its Data from now on. What it
+// completes is visible when the call returns.
+func (s *Stream) WriteSample(m media.Sample) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	now := s.env.now()
+	if s.prelude == nil && s.late(m) {
+		if err := s.relayout(); err != nil {
+			return err
+		}
+	}
+	if s.prelude == nil {
+		return s.write(m, now)
+	}
+	s.prelude.add(m, now)
+	if !s.prelude.ready(now, s.env.cfg.SegmentDuration) {
+		return nil
+	}
+	return s.settle()
+}
+
+// late says that m begins a track that was announced but did not deliver before
+// the layout was frozen.
+func (s *Stream) late(m media.Sample) bool {
+	_, known := s.tracks[m.Kind]
+	return known && s.packer.lane(m.Kind) == nil && (m.Sync || m.Kind == media.Audio)
+}
+
+func (s *Stream) write(m media.Sample, at time.Time) error {
+	err := s.packer.write(m, at)
+	if s.packer.begun {
+		s.session.pdt, s.session.seenAt = s.packer.clock.newest, at
+	}
+	s.show()
+	return err
+}
+
+// settle freezes the layout and plays back what was collected.
+func (s *Stream) settle() error {
+	p := s.prelude
+	s.prelude = nil
+	layout := p.layout()
+	if s.packer != nil && !s.packer.accepts(layout) {
+		if err := s.retire(); err != nil {
+			return err
+		}
+		p.resume = false
+		s.prelude = p // measure the first GOP of the new epoch
+		return nil
+	}
+	if s.packer == nil {
+		next, err := newPacker(s.env, s.session.clock, layout, p.measure(s.env.cfg))
+		if err != nil {
+			return err
+		}
+		s.packer = next
+	} else {
+		for _, t := range layout {
+			s.packer.retrack(t, reasonPublish)
+		}
+	}
+	s.packer.quiet = true
+	for _, e := range p.entries {
+		if err := s.write(e.sample, e.at); err != nil {
+			return err
+		}
+	}
+	s.packer.quiet = false
+	err := s.packer.publish(s.env.now())
+	s.show()
+	return err
+}
+
+// accepts says that a publisher with such tracks can go on in the epoch.
+func (p *packer) accepts(layout []media.Track) bool {
+	return len(layout) == len(p.lanes) && !slices.ContainsFunc(layout, func(t media.Track) bool {
+		l := p.lane(t.Kind)
+		return l == nil || l.track.Codec != t.Codec
+	})
+}
+
+// show lets readers find the epoch once it can be played.
+func (s *Stream) show() {
+	if s.packer.epoch.index.Load() == nil || s.packer.quiet {
+		return
+	}
+	if _, known := s.Epoch(s.packer.epoch.ID); !known {
+		s.setView(append(slices.Clone(s.view.Load().epochs), s.packer.epoch), s.packer.epoch)
+	}
+	s.enter(PhaseLive)
+}
+
+// keptEpochs bounds how many epochs of a room are in memory.
+const keptEpochs = 3
+
+func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
+	for len(epochs) > keptEpochs {
+		s.env.metrics.bytes.Sub(float64(epochs[0].bytes))
+		epochs = epochs[1:]
+	}
+	s.view.Store(&view{epochs: epochs, current: current})
+	s.env.notify()
+}
+
+// retire ends the epoch; it stays available for as long as it could be watched.
+func (s *Stream) retire() error {
+	if s.packer == nil {
+		return nil
+	}
+	err := s.packer.finish()
+	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
+	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
+		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
+	}
+	s.packer = nil
+	s.env.wake()
+	return err
+}
+
+// enter changes the phase.
+func (s *Stream) enter(to Phase) {
+	s.away.Store(to == PhaseAway)
+	if s.phase == to {
+		return
+	}
+	s.env.metrics.moved(s.phase, to)
+	s.phase, s.since = to, s.env.now()
+	s.env.notify()
+}
+
+// Detach ends the publisher's hold: clean when it said goodbye, else lost. The
+// session goes on for a while.
+func (s *Stream) Detach(clean bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.attached {
+		return
+	}
+	s.attached, s.prelude = false, nil
+	now := s.env.now()
+	grace := s.env.grace
+	if clean {
+		grace = s.env.clean
+	}
+	if s.packer == nil || s.packer.epoch.index.Load() == nil {
+		s.note(s.end(now))
+		return
+	}
+	s.note(s.packer.pause(now))
+	s.deadline = now.Add(grace)
+	s.enter(PhaseAway)
+	s.env.wake()
+}
+
+func (s *Stream) note(err error) {
+	if err != nil {
+		s.env.log.Error("playlist not rendered", "room", s.room, "err", err)
+	}
+}
+
+// end ends the session.
+func (s *Stream) end(now time.Time) error {
+	err := s.retire()
+	s.session = nil
+	if len(s.view.Load().epochs) == 0 {
+		s.enter(PhaseOffline)
+		s.deadline = now
+	} else {
+		s.enter(PhaseEnded)
+		s.deadline = time.Time{}
+	}
+	s.env.wake()
+	return err
+}
+
+// expire does what is due, and returns when it has to be called again (zero: not
+// before something changes). gone says that the stream can be forgotten.
+func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == PhaseAway && !s.attached && !now.Before(s.deadline) {
+		s.note(s.end(now))
+	}
+	s.forget(now)
+	if s.session == nil && len(s.view.Load().epochs) == 0 {
+		s.enter(PhaseOffline)
+		return time.Time{}, true
+	}
+	if s.phase == PhaseAway && !s.attached {
+		next = s.deadline
+	}
+	for _, e := range s.view.Load().epochs {
+		if !e.until.IsZero() && (next.IsZero() || e.until.Before(next)) {
+			next = e.until
+		}
+	}
+	return next, false
+}
+
+// forget takes epochs away that nobody can be watching any longer.
+func (s *Stream) forget(now time.Time) {
+	old := s.view.Load()
+	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
+		due := !e.until.IsZero() && !now.Before(e.until)
+		if due {
+			s.env.metrics.bytes.Sub(float64(e.bytes))
+		}
+		return due
+	})
+	if len(kept) == len(old.epochs) {
+		return
+	}
+	current := old.current
+	if !slices.Contains(kept, current) {
+		current = nil
+	}
+	s.setView(kept, current)
+}
+
+// stop ends the session for good: the server is stopping.
+func (s *Stream) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached, s.stopped, s.prelude = false, true, nil
+	if s.session != nil {
+		s.note(s.end(s.env.now()))
+	}
+}
+
+// Status describes the room now.
+func (s *Stream) Status() Status {
+	now := s.env.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: s.audience.count(now)}
+	if s.session != nil {
+		st.Session, st.PDT, st.PDTAt = s.session.id, s.session.pdt, s.session.seenAt
+	}
+	if e, ok := s.Current(); ok {
+		st.Epoch = e.ID
+	}
+	if p := s.packer; p != nil {
+		st.Window = p.lanes[0].rendition.Window().Duration()
+		st.Latency = 3*p.limits.partTarget + p.limits.part
+		for _, l := range p.lanes {
+			st.Tracks = append(st.Tracks, l.track)
+		}
+	}
+	return st
+}

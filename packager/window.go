@@ -1,0 +1,225 @@
+package packager
+
+import (
+	"context"
+	"sort"
+	"sync/atomic"
+	"time"
+)
+
+// section is an init section.
+type section struct {
+	number uint64
+	data   []byte
+}
+
+// part is a published part; immutable.
+type part struct {
+	number      uint64
+	start, end  time.Duration // on the line of the stream epoch
+	independent bool
+	data        []byte
+}
+
+// segment is a segment that is complete or growing; immutable once a Window holds
+// it (a growing one is replaced, not changed).
+type segment struct {
+	msn           uint64
+	start, end    time.Duration
+	pdt           time.Time
+	init          *section
+	discontinuity bool
+	parts         []part
+	size          int64
+}
+
+// Window is what one rendition offers at one moment: the playlist as bytes and
+// every segment and part that can be fetched. It is immutable; the next one is
+// announced by Changed.
+type Window struct {
+	Ended          bool          // no more media ever
+	TargetDuration time.Duration // 0 until the first segment is complete
+	PartTarget     time.Duration
+
+	plain, gzip []byte
+	segments    []*segment // on offer, oldest first; the first few may have left the playlist
+	listed      int        // index of the first in the playlist
+	open        *segment   // growing; nil between two segments
+	nextMSN     uint64     // of the segment that grows or will grow next
+	nextPart    uint64     // announced by the preload hint
+	changed     chan struct{}
+}
+
+// Playlist returns the media playlist, nil before the first segment is complete.
+// It is shared: never write to it.
+func (w *Window) Playlist(gzip bool) []byte {
+	if gzip {
+		return w.gzip
+	}
+	return w.plain
+}
+
+// Changed is closed when the rendition has a newer Window.
+func (w *Window) Changed() <-chan struct{} { return w.changed }
+
+// Last returns the newest segment of the playlist and its newest part; part is -1
+// when there is nothing yet.
+func (w *Window) Last() (msn uint64, newest int) {
+	if w.open != nil && len(w.open.parts) > 0 {
+		return w.open.msn, len(w.open.parts) - 1
+	}
+	if n := len(w.segments); n > 0 {
+		s := w.segments[n-1]
+		return s.msn, len(s.parts) - 1
+	}
+	return 0, -1
+}
+
+// Duration returns how much media the playlist lists in complete segments.
+func (w *Window) Duration() time.Duration {
+	var d time.Duration
+	for _, s := range w.segments[w.listed:] {
+		d += s.end - s.start
+	}
+	return d
+}
+
+// Has answers a blocking reload: "the Playlist contains a Media Segment with a
+// Media Sequence Number of N or later", with part M of it when part >= 0
+// (6.2.5.2). A part behind the end of its segment is the first of the next.
+func (w *Window) Has(msn uint64, part int) bool {
+	switch {
+	case msn+1 < w.nextMSN:
+		return true
+	case msn >= w.nextMSN:
+		return part >= 0 && msn == w.nextMSN && w.open != nil && part < len(w.open.parts)
+	case part < 0:
+		return true
+	}
+	if n := len(w.segments); n > 0 && part < len(w.segments[n-1].parts) {
+		return true
+	}
+	return w.open != nil && len(w.open.parts) > 0
+}
+
+// TooFar says that nobody can be waiting for such a part yet: more than two
+// segments ahead, or beyond the advance part limit (6.2.5.2).
+func (w *Window) TooFar(msn uint64, part int) bool {
+	last, newest := w.Last()
+	if msn > last+2 {
+		return true
+	}
+	limit := 3
+	if w.PartTarget > 0 && w.PartTarget < time.Second {
+		limit = int((3*time.Second + w.PartTarget - 1) / w.PartTarget)
+	}
+	switch {
+	case part < 0 || msn < last:
+		return false
+	case msn == last:
+		return part > newest+limit
+	}
+	return part > limit
+}
+
+// Segment returns the parts that make up a complete segment, in order.
+func (w *Window) Segment(msn uint64) (parts [][]byte, ok bool) {
+	s := w.complete(msn)
+	if s == nil {
+		return nil, false
+	}
+	parts = make([][]byte, len(s.parts))
+	for i := range s.parts {
+		parts[i] = s.parts[i].data
+	}
+	return parts, true
+}
+
+func (w *Window) complete(msn uint64) *segment {
+	if len(w.segments) == 0 || msn < w.segments[0].msn {
+		return nil
+	}
+	if i := msn - w.segments[0].msn; i < uint64(len(w.segments)) {
+		return w.segments[i]
+	}
+	return nil
+}
+
+// Part returns a part by its number.
+func (w *Window) Part(number uint64) ([]byte, bool) {
+	i := sort.Search(len(w.segments), func(i int) bool {
+		p := w.segments[i].parts
+		return p[len(p)-1].number >= number
+	})
+	s := w.open
+	if i < len(w.segments) {
+		s = w.segments[i]
+	}
+	if s == nil || len(s.parts) == 0 || number < s.parts[0].number || number-s.parts[0].number >= uint64(len(s.parts)) {
+		return nil, false
+	}
+	return s.parts[number-s.parts[0].number].data, true
+}
+
+// Hinted says that the part is the one announced next.
+func (w *Window) Hinted(number uint64) bool { return !w.Ended && number == w.nextPart }
+
+// Init returns an init section by its number.
+func (w *Window) Init(number uint64) ([]byte, bool) {
+	if w.open != nil && w.open.init.number == number {
+		return w.open.init.data, true
+	}
+	for _, s := range w.segments {
+		if s.init.number == number {
+			return s.init.data, true
+		}
+	}
+	return nil, false
+}
+
+// Rendition is one media playlist and its media. Readers load the Window and
+// wait for the next; they share no lock with the writer.
+type Rendition struct {
+	window atomic.Pointer[Window]
+}
+
+func newRendition() *Rendition {
+	r := &Rendition{}
+	r.window.Store(&Window{nextMSN: 1, nextPart: 1, changed: make(chan struct{})})
+	return r
+}
+
+// Window returns what is on offer now.
+func (r *Rendition) Window() *Window { return r.window.Load() }
+
+// publish makes w what is on offer and wakes everybody who waits. One writer.
+func (r *Rendition) publish(w *Window) {
+	w.changed = make(chan struct{})
+	old := r.window.Swap(w)
+	close(old.changed)
+}
+
+// Wait returns the first Window that has the part (part < 0: the whole segment),
+// or that has ended. When ctx ends first it returns the newest Window and the cause.
+func (r *Rendition) Wait(ctx context.Context, msn uint64, part int) (*Window, error) {
+	return r.wait(ctx, func(w *Window) bool { return w.Has(msn, part) })
+}
+
+// WaitPart waits for a part by its number, as long as it is the one announced.
+func (r *Rendition) WaitPart(ctx context.Context, number uint64) (*Window, error) {
+	return r.wait(ctx, func(w *Window) bool { return !w.Hinted(number) })
+}
+
+func (r *Rendition) wait(ctx context.Context, done func(*Window) bool) (*Window, error) {
+	for {
+		w := r.window.Load()
+		if w.Ended || done(w) {
+			return w, nil
+		}
+		select {
+		case <-w.changed:
+		case <-ctx.Done():
+			return w, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+// The small pure parts around the page: what the stage shows, what becomes of
+// an own comment, how long to wait, what the API said.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseIngest, parsePublish, parseRoom, parseRooms, parseViewers } from "../api";
+import { Backoff } from "../backoff";
+import { entered } from "../composer";
+import { addressOf, sameOrigin, socketAddress } from "../config";
+import { suggestion } from "../names";
+import { OwnBook, Seen } from "../own";
+import type { Comment } from "../protocol";
+import { playable, screenOf, type Known, type Screen } from "../screen";
+import { openBox } from "../storage";
+import { takeToken } from "../token";
+import { advise } from "../warnings";
+
+test("the stage shows the picture whenever there is one", () => {
+  const base: Known = { phase: "live", reachable: true, picture: "none", supported: true };
+  const cases: [Partial<Known>, Screen][] = [
+    [{ phase: null }, "connecting"],
+    [{ phase: "offline" }, "offline"],
+    [{ phase: "starting" }, "starting"],
+    [{ picture: "loading" }, "starting"],
+    [{ picture: "moving" }, "live"],
+    [{ picture: "paused" }, "live"],
+    [{ picture: "stalled" }, "buffering"],
+    [{ picture: "moving", reachable: false }, "live"],
+    [{ picture: "moving", phase: "offline" }, "live"],
+    [{ picture: "moving", phase: "away" }, "live"],
+    [{ picture: "stalled", phase: "away" }, "away"],
+    [{ picture: "ended", phase: "ended" }, "ended"],
+    [{ picture: "stalled", reachable: false }, "unreachable"],
+    [{ phase: null, reachable: false }, "unreachable"],
+    [{ picture: "none", supported: false }, "unsupported"],
+  ];
+  for (const [k, want] of cases) assert.equal(screenOf({ ...base, ...k }), want, JSON.stringify(k));
+  assert.deepEqual([playable("live"), playable("away"), playable("ended"), playable(null)], [true, true, false, false]);
+});
+
+const mine = (id: string, text: string): Comment => ({
+  id, text, pdt: 0, author: "me", nick: "n", mode: "scroll", color: "#ffffff", role: "viewer",
+});
+
+test("an own comment stays one, whichever comes first", () => {
+  const tickFirst = new OwnBook();
+  tickFirst.add("c1", "hi ");
+  assert.equal(tickFirst.claim(mine("i1", "hi"), "me"), "c1");
+  tickFirst.settle({ cid: "c1", id: "i1", fate: "shown", reason: "" });
+  assert.equal(tickFirst.claim(mine("i2", "hi"), "me"), null, "said in another tab");
+
+  const ackFirst = new OwnBook();
+  ackFirst.add("c1", "h\u200bi"); // the server's text may be a cleaned one
+  ackFirst.settle({ cid: "c1", id: "i1", fate: "shown", reason: "" });
+  assert.equal(ackFirst.claim(mine("i1", "hi"), "me"), "c1");
+});
+
+test("others' comments are theirs, and equal own ones pair in order", () => {
+  const book = new OwnBook();
+  book.add("c1", "草");
+  book.add("c2", "草");
+  assert.equal(book.claim({ ...mine("i0", "草"), author: "other" }, "me"), null);
+  assert.equal(book.claim(mine("i1", "草"), "me"), "c1");
+  assert.equal(book.claim(mine("i2", "草"), "me"), "c2");
+});
+
+test("a rejected comment is not waited for", () => {
+  const book = new OwnBook();
+  book.add("c1", "x");
+  book.settle({ cid: "c1", id: "", fate: "rejected", reason: "too_fast" });
+  assert.equal(book.claim(mine("i1", "x"), "me"), null);
+});
+
+test("seen ids are new once, and old ones are forgotten", () => {
+  const seen = new Seen(2);
+  assert.deepEqual(["a", "a", "b", "c", "a"].map((id) => seen.add(id)), [true, false, true, true, true]);
+});
+
+test("back-off grows to its ceiling, with full jitter, above what the server asks", () => {
+  const most = new Backoff({ first: 1000, max: 30_000 }, () => 1);
+  assert.deepEqual(Array.from({ length: 7 }, () => most.next()), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+  most.reset();
+  assert.equal(most.next(1500), 2500);
+  assert.equal(new Backoff({ first: 1000, max: 30_000 }, () => 0).next(), 0);
+});
+
+test("Enter in an input method does not send", () => {
+  const key = { key: "Enter", isComposing: false, keyCode: 13 };
+  assert.equal(entered(key), true);
+  assert.equal(entered({ ...key, isComposing: true }), false);
+  assert.equal(entered({ ...key, keyCode: 229 }), false, "Safari ends the composition first");
+  assert.equal(entered({ ...key, key: "a" }), false);
+});
+
+test("addresses follow the configured origin", () => {
+  const base = "https://page.example";
+  assert.equal(addressOf("/hls/live/index.m3u8", "", base), "https://page.example/hls/live/index.m3u8");
+  assert.equal(addressOf("/hls/live/index.m3u8", "https://cdn.example", base), "https://cdn.example/hls/live/index.m3u8");
+  assert.equal(socketAddress("/chat/v1/rooms/live/ws", "", base), "wss://page.example/chat/v1/rooms/live/ws");
+  assert.equal(socketAddress("/ws", "http://chat.example:8081", base), "ws://chat.example:8081/ws");
+  assert.equal(sameOrigin("https://page.example/x", base), true);
+  assert.equal(sameOrigin("https://cdn.example/x", base), false);
+});
+
+test("the API may say less, or nonsense", () => {
+  assert.deepEqual(parseRoom({ room: "live", phase: "dancing", since: "x" }), {
+    room: "live", phase: "offline", session: "", epoch: "", since: 0, players: 0, hls: "/hls/live/index.m3u8",
+  });
+  assert.deepEqual(parseRooms({ rooms: [{}, { room: "a" }] }).map((r) => r.room), ["a"]);
+  assert.deepEqual(parseRooms(null), []);
+  assert.equal(parseViewers({ rooms: [{ room: "live", viewers: 3 }] }).get("live"), 3);
+  assert.deepEqual(parsePublish({ servers: ["rtmp://h/live", 7], key: "k" }), { servers: ["rtmp://h/live"], key: "k" });
+});
+
+test("warnings become advice", () => {
+  const ingest = parseIngest({
+    connected: true, bitrate: 1, video: { codec: "h264", width: 1, height: 1, fps: 30, gop_seconds: 8.34 },
+    warnings: [{ code: "GOP_TOO_LONG" }, { code: "NEW_ONE" }, "x"],
+  });
+  assert.deepEqual(advise(ingest), [
+    { code: "GOP_TOO_LONG", key: "warn.GOP_TOO_LONG", vars: { n: "8.3" } },
+    { code: "NEW_ONE", key: "warn.other", vars: { code: "NEW_ONE" } },
+  ]);
+});
+
+test("storage that throws is storage that forgets with the page", () => {
+  const box = openBox(() => {
+    throw new Error("denied");
+  });
+  box.set("nick", "n");
+  assert.equal(box.get("nick"), "n");
+  box.set("nick", null);
+  assert.equal(box.get("nick"), null);
+});
+
+test("the studio's secret leaves the address bar and stays in the tab", () => {
+  const box = openBox(() => {
+    throw new Error("memory only");
+  });
+  const seen: string[] = [];
+  const past = { replaceState: (_: unknown, __: string, url: string) => seen.push(url) } as unknown as History;
+  const where = (hash: string): Location => ({ hash, pathname: "/studio/live", search: "" }) as Location;
+  assert.equal(takeToken("live", box, where("#token=abc.def"), past), "abc.def");
+  assert.deepEqual(seen, ["/studio/live"]);
+  assert.equal(takeToken("live", box, where(""), past), "abc.def", "after a reload");
+  assert.equal(takeToken("other", box, where(""), past), "", "another room has another secret");
+});
+
+test("suggested names are names", () => {
+  for (const lang of ["en", "zh"] as const) {
+    for (const r of [0, 0.5, 0.999]) assert.ok(suggestion(lang, () => r).length >= 3);
+  }
+});
