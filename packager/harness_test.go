@@ -3,19 +3,18 @@ package packager_test
 import (
 	"context"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
-
 	"barrage/packager"
 	"barrage/packager/media"
 	"barrage/packager/origin"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,7 +55,7 @@ type room struct {
 }
 
 // live runs test in a bubble, with a registry that runs and the room "live" attached.
-func live(t *testing.T, cfg packager.Config, test func(*testing.T, *room)) {
+func live(t *testing.T, cfg packager.Config, test func(*room)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -77,7 +76,7 @@ func live(t *testing.T, cfg packager.Config, test func(*testing.T, *room)) {
 			}
 		}()
 		r.attach()
-		test(t, r)
+		test(r)
 	})
 }
 
@@ -168,28 +167,26 @@ func (s *source) sound() media.Sample {
 	return media.Sample{Kind: media.Audio, DTS: s.offset + int64(n)*1024*1000/48000, Data: make([]byte, 170)}
 }
 
-// get asks the origin.
-func (r *room) get(path string) *http.Response {
-	return r.do(httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, path, http.NoBody))
+// answer is what the origin says.
+type answer struct {
+	status int
+	body   string
 }
 
-func (r *room) do(req *http.Request) *http.Response {
+// get asks the origin.
+func (r *room) get(path string) answer {
 	w := httptest.NewRecorder()
-	r.origin.ServeHTTP(w, req)
-	return w.Result()
+	r.origin.ServeHTTP(w, httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, path, http.NoBody))
+	return answer{w.Code, w.Body.String()}
 }
 
 func (r *room) body(path string) string {
 	r.t.Helper()
-	res := r.get(path)
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
+	a := r.get(path)
+	if a.status != http.StatusOK {
+		r.t.Fatalf("GET %s = %d %s, want 200", path, a.status, a.body)
 	}
-	if res.StatusCode != http.StatusOK {
-		r.t.Fatalf("GET %s = %d %s, want 200", path, res.StatusCode, b)
-	}
-	return string(b)
+	return a.body
 }
 
 // folder returns where the media playlists of the room are.

@@ -302,9 +302,8 @@ func (p *packer) render(l *lane) error {
 	return nil
 }
 
-// reports tells the players of one rendition how far the others have got: "A
-// Playlist [...] SHOULD include one EXT-X-RENDITION-REPORT for every other Media
-// Playlist" (appendix B.1 makes it a must for low latency).
+// reports tells the players of one rendition how far the others have got, so that
+// they can switch without a reload in between (RFC 8216bis, 4.4.5.4 and B.1).
 func (p *packer) reports(l *lane) []playlist.Report {
 	var out []playlist.Report
 	for _, other := range p.lanes {

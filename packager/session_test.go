@@ -50,16 +50,16 @@ func TestSessions(t *testing.T) {
 		"starts at 2^24 ms":       {source{fps: 30, gop: 60, audio: true, offset: 1 << 24}, 0.530, 2, 540 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+			live(t, packager.DefaultConfig(), func(r *room) {
 				r.tracks(videoTrack(t), audioTrack(t))
-				for _, v := range play(t, r, &c.src, 90*time.Second, "v0", "a0") {
+				for _, v := range play(t, r, &c.src, 75*time.Second, "v0", "a0") {
 					if v.now.partTarget != c.partTarget || v.now.target != c.target {
 						t.Errorf("%s: part target %v target %d, want %v and %d", v.name, v.now.partTarget, v.now.target, c.partTarget, c.target)
 					}
-					if v.blockedBy > c.wait || v.reloads < 150 {
+					if v.blockedBy > c.wait || v.reloads < 120 {
 						t.Errorf("%s: %d reloads, the longest %v, want at most %v", v.name, v.reloads, v.blockedBy, c.wait)
 					}
-					if v.now.first < 2 || len(v.now.reports) != 1 {
+					if v.now.first < 1 || len(v.now.reports) != 1 {
 						t.Errorf("%s: first segment %d, reports %q", v.name, v.now.first, v.now.reports)
 					}
 				}
@@ -82,16 +82,16 @@ func TestFirstPlayable(t *testing.T) {
 		"OBS by default":  {source{fps: 30, gop: 250, audio: true}, 8334 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+			live(t, packager.DefaultConfig(), func(r *room) {
 				r.tracks(videoTrack(t))
 				if c.src.audio {
 					r.tracks(audioTrack(t))
 				}
 				start := time.Now()
-				for r.get("/hls/live/index.m3u8").StatusCode != 200 {
+				for r.get("/hls/live/index.m3u8").status != 200 {
 					c.src.run(r, 20*time.Millisecond)
 					if time.Since(start) > 15*time.Second {
-						t.Fatal("never playable")
+						r.t.Fatal("never playable")
 					}
 				}
 				if took := time.Since(start); took > c.gop+300*time.Millisecond {
@@ -103,14 +103,14 @@ func TestFirstPlayable(t *testing.T) {
 }
 
 func TestVideoOnlyAndAudioOnly(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t))
 		v := play(t, r, &source{fps: 30, gop: 60}, 20*time.Second, "v0")["v0"]
 		if index := r.body("/hls/live/index.m3u8"); strings.Contains(index, "AUDIO") || len(v.now.reports) != 0 {
 			t.Errorf("video only announces audio:\n%s", index)
 		}
 	})
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(audioTrack(t))
 		v := play(t, r, &source{audio: true}, 20*time.Second, "a0")["a0"]
 		index := r.body("/hls/live/index.m3u8")
@@ -127,7 +127,7 @@ func TestVideoOnlyAndAudioOnly(t *testing.T) {
 
 // A track that onMetaData promised is waited for 5 s, one nobody spoke of 1 s.
 func TestLateTrack(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.stream.Expect(2) // audio
 		r.tracks(videoTrack(t))
 		src := &source{fps: 30, gop: 60}
@@ -142,7 +142,7 @@ func TestLateTrack(t *testing.T) {
 			t.Errorf("%d tracks, want 2", n)
 		}
 	})
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t))
 		src := &source{fps: 30, gop: 60}
 		src.run(r, 5*time.Second)
@@ -163,7 +163,7 @@ func TestLateTrack(t *testing.T) {
 // The publisher is lost and comes back with times from zero: same session, same
 // epoch, one discontinuity in both renditions, a new init section, numbers go on.
 func TestReconnect(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		(&source{fps: 30, gop: 60, audio: true}).run(r, 7300*time.Millisecond)
 		before := r.stream.Status()
@@ -212,7 +212,7 @@ func TestGraceEnds(t *testing.T) {
 		clean bool
 		grace time.Duration
 	}{{false, time.Minute}, {true, 10 * time.Second}} {
-		live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+		live(t, packager.DefaultConfig(), func(r *room) {
 			r.tracks(videoTrack(t), audioTrack(t))
 			(&source{fps: 30, gop: 60, audio: true}).run(r, 5*time.Second)
 			before := r.stream.Status()
@@ -241,7 +241,7 @@ func TestGraceEnds(t *testing.T) {
 			folder := r.folder()
 			r.attach()
 			r.tracks(videoTrack(t), audioTrack(t))
-			if code := r.get("/hls/live/index.m3u8").StatusCode; code != 404 {
+			if code := r.get("/hls/live/index.m3u8").status; code != 404 {
 				t.Errorf("the index of a starting session = %d, want 404 and not the one before", code)
 			}
 			(&source{fps: 30, gop: 60, audio: true}).run(r, 5*time.Second)
@@ -265,7 +265,7 @@ func TestGraceEnds(t *testing.T) {
 // Another resolution in the middle: a new init section and a discontinuity in both
 // renditions; the same configuration again is no change.
 func TestNewConfiguration(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		src := &source{fps: 30, gop: 60, audio: true}
 		src.run(r, 6*time.Second)
@@ -295,7 +295,7 @@ func TestNewConfiguration(t *testing.T) {
 
 // What OBS sends when the line is too slow: whole stretches of video are missing.
 func TestLossyVideo(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		src := &source{fps: 30, gop: 60, audio: true, lossy: func(n int) bool {
 			return n > 120 && (n%97 == 5 || n%400 > 340 && n%400 < 375)
@@ -310,7 +310,7 @@ func TestLossyVideo(t *testing.T) {
 
 func TestWindowIsBounded(t *testing.T) {
 	cfg := packager.DefaultConfig()
-	live(t, cfg, func(t *testing.T, r *room) {
+	live(t, cfg, func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		src := &source{fps: 30, gop: 60, audio: true}
 		src.run(r, 4*time.Minute+100*time.Millisecond)
@@ -318,7 +318,7 @@ func TestWindowIsBounded(t *testing.T) {
 		if n := l.lastMSN - l.first; n < 30 || n > 31 || l.first < 85 {
 			t.Errorf("%d segments from %d listed, want a window of 60 s", n, l.first)
 		}
-		get := func(msn int) int { return r.get(fmt.Sprintf("%sv0/s%d.m4s", r.folder(), msn)).StatusCode }
+		get := func(msn int) int { return r.get(fmt.Sprintf("%sv0/s%d.m4s", r.folder(), msn)).status }
 		if a, b := get(l.first-1), get(l.first-29); a != 200 || b != 200 {
 			t.Errorf("removed segments answer %d and %d, want 200 for as long as the playlist again", a, b)
 		}
@@ -332,7 +332,7 @@ func TestWindowIsBounded(t *testing.T) {
 		}
 	})
 	cfg.WindowBytes = 16 << 20
-	live(t, cfg, func(t *testing.T, r *room) {
+	live(t, cfg, func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		src := &source{fps: 30, gop: 60, audio: true, weight: 40_000}
 		src.run(r, time.Minute)
@@ -349,7 +349,7 @@ func TestWindowIsBounded(t *testing.T) {
 
 // The server stops: what is there is finished, and nobody is left waiting.
 func TestStop(t *testing.T) {
-	live(t, packager.DefaultConfig(), func(t *testing.T, r *room) {
+	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		(&source{fps: 30, gop: 60, audio: true}).run(r, 4100*time.Millisecond)
 		v := watch(t, r, "v0")

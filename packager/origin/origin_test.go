@@ -19,13 +19,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
-
 	"barrage/packager"
 	"barrage/packager/media"
 	"barrage/packager/origin"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,7 +90,14 @@ func (s *site) write(m media.Sample) {
 	}
 }
 
-func (s *site) do(method, path string, headers ...string) (*http.Response, string) {
+// answer is what the origin says.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *site) do(method, path string, headers ...string) answer {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), method, path, http.NoBody)
 	for i := 0; i < len(headers); i += 2 {
@@ -98,15 +105,10 @@ func (s *site) do(method, path string, headers ...string) (*http.Response, strin
 	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
-	res := w.Result()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Error(err)
-	}
-	return res, string(body)
+	return answer{w.Code, w.Result().Header, w.Body.String()}
 }
 
-func (s *site) get(path string, headers ...string) (*http.Response, string) {
+func (s *site) get(path string, headers ...string) answer {
 	s.t.Helper()
 	return s.do(http.MethodGet, path, headers...)
 }
@@ -159,20 +161,20 @@ func TestAnswers(t *testing.T) {
 		if !strings.HasPrefix(path, "/") {
 			path = s.base + path
 		}
-		res, body := s.get(path)
-		got := [3]any{res.StatusCode, res.Header.Get("Content-Type"), res.Header.Get("Cache-Control")}
+		res := s.get(path)
+		got := [3]any{res.status, res.header.Get("Content-Type"), res.header.Get("Cache-Control")}
 		if got != want {
 			t.Errorf("GET %s = %v, want %v", path, got, want)
 		}
-		if n, err := strconv.Atoi(res.Header.Get("Content-Length")); err != nil || n != len(body) || n == 0 {
-			t.Errorf("GET %s: Content-Length %q for %d bytes", path, res.Header.Get("Content-Length"), len(body))
+		if n, err := strconv.Atoi(res.header.Get("Content-Length")); err != nil || n != len(res.body) || n == 0 {
+			t.Errorf("GET %s: Content-Length %q for %d bytes", path, res.header.Get("Content-Length"), len(res.body))
 		}
-		if o := res.Header.Get("Access-Control-Allow-Origin"); o != "*" {
+		if o := res.header.Get("Access-Control-Allow-Origin"); o != "*" {
 			t.Errorf("GET %s: Access-Control-Allow-Origin %q, want *", path, o)
 		}
-		head, empty := s.do(http.MethodHead, path)
-		if head.StatusCode != res.StatusCode || head.Header.Get("Content-Length") != res.Header.Get("Content-Length") || empty != "" {
-			t.Errorf("HEAD %s = %d with %q and %d bytes", path, head.StatusCode, head.Header.Get("Content-Length"), len(empty))
+		head := s.do(http.MethodHead, path)
+		if head.status != res.status || head.header.Get("Content-Length") != res.header.Get("Content-Length") || head.body != "" {
+			t.Errorf("HEAD %s = %d with %q and %d bytes", path, head.status, head.header.Get("Content-Length"), len(head.body))
 		}
 	}
 }
@@ -180,33 +182,33 @@ func TestAnswers(t *testing.T) {
 func TestMethods(t *testing.T) {
 	s := open(t, origin.Options{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		if res, _ := s.do(method, s.base+"v0.m3u8"); res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") == "" {
-			t.Errorf("%s = %d, Allow %q", method, res.StatusCode, res.Header.Get("Allow"))
+		if res := s.do(method, s.base+"v0.m3u8"); res.status != http.StatusMethodNotAllowed || res.header.Get("Allow") == "" {
+			t.Errorf("%s = %d, Allow %q", method, res.status, res.header.Get("Allow"))
 		}
 	}
-	res, body := s.do(http.MethodOptions, s.base+"v0.m3u8", "Access-Control-Request-Headers", "cmcd-session")
-	if allowed := res.Header.Get("Access-Control-Allow-Headers"); res.StatusCode != http.StatusNoContent || body != "" ||
-		!strings.Contains(allowed, "CMCD-Session") || !strings.Contains(allowed, "Range") || res.Header.Get("Access-Control-Max-Age") == "" {
-		t.Errorf("OPTIONS = %d %v", res.StatusCode, res.Header)
+	res := s.do(http.MethodOptions, s.base+"v0.m3u8", "Access-Control-Request-Headers", "cmcd-session")
+	if allowed := res.header.Get("Access-Control-Allow-Headers"); res.status != http.StatusNoContent || res.body != "" ||
+		!strings.Contains(allowed, "CMCD-Session") || !strings.Contains(allowed, "Range") || res.header.Get("Access-Control-Max-Age") == "" {
+		t.Errorf("OPTIONS = %d %v", res.status, res.header)
 	}
 }
 
 func TestGzip(t *testing.T) {
 	s := open(t, origin.Options{})
-	_, plain := s.get(s.base + "v0.m3u8")
+	plain := s.get(s.base + "v0.m3u8").body
 	for header, zipped := range map[string]bool{
 		"gzip": true, "br, gzip;q=0.5": true, "GZIP": true, "*": true, "gzip; q=1.0": true,
 		"": false, "br": false, "gzip;q=0": false, "gzip;q=0.000, br": false, "identity": false,
 	} {
-		res, body := s.get(s.base+"v0.m3u8", "Accept-Encoding", header)
-		if got := res.Header.Get("Content-Encoding") == "gzip"; got != zipped || res.Header.Get("Vary") != "Accept-Encoding" {
-			t.Errorf("Accept-Encoding %q: gzip %v, Vary %q", header, got, res.Header.Get("Vary"))
+		res := s.get(s.base+"v0.m3u8", "Accept-Encoding", header)
+		if got := res.header.Get("Content-Encoding") == "gzip"; got != zipped || res.header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("Accept-Encoding %q: gzip %v, Vary %q", header, got, res.header.Get("Vary"))
 			continue
 		}
 		if !zipped {
 			continue
 		}
-		r, err := gzip.NewReader(strings.NewReader(body))
+		r, err := gzip.NewReader(strings.NewReader(res.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,17 +216,17 @@ func TestGzip(t *testing.T) {
 			t.Errorf("Accept-Encoding %q: unpacks to %q, %v", header, b, err)
 		}
 	}
-	if res, _ := s.get("/hls/live/index.m3u8", "Accept-Encoding", "gzip"); res.Header.Get("Content-Encoding") != "gzip" {
+	if res := s.get("/hls/live/index.m3u8", "Accept-Encoding", "gzip"); res.header.Get("Content-Encoding") != "gzip" {
 		t.Error("the multivariant playlist is not compressed")
 	}
-	if res, _ := s.get(s.base+"v0/s1.m4s", "Accept-Encoding", "gzip"); res.Header.Get("Content-Encoding") != "" {
+	if res := s.get(s.base+"v0/s1.m4s", "Accept-Encoding", "gzip"); res.header.Get("Content-Encoding") != "" {
 		t.Error("media is compressed")
 	}
 }
 
 func TestRanges(t *testing.T) {
 	s := open(t, origin.Options{})
-	_, whole := s.get(s.base + "v0/s1.m4s")
+	whole := s.get(s.base + "v0/s1.m4s").body
 	n := len(whole)
 	all := fmt.Sprintf("bytes 0-%d/%d", n-1, n)
 	for header, want := range map[string]struct {
@@ -248,20 +250,19 @@ func TestRanges(t *testing.T) {
 		"bytes=--1":                          {200, 0, n, ""},
 		"lines=1-2":                          {200, 0, n, ""},
 	} {
-		res, body := s.get(s.base+"v0/s1.m4s", "Range", header)
-		if res.StatusCode != want.status || res.Header.Get("Content-Range") != want.said {
-			t.Errorf("Range %q = %d %q, want %d %q", header, res.StatusCode, res.Header.Get("Content-Range"), want.status, want.said)
+		res := s.get(s.base+"v0/s1.m4s", "Range", header)
+		if res.status != want.status || res.header.Get("Content-Range") != want.said {
+			t.Errorf("Range %q = %d %q, want %d %q", header, res.status, res.header.Get("Content-Range"), want.status, want.said)
 		}
-		if want.status != 416 && body != whole[want.from:want.to] {
-			t.Errorf("Range %q: %d bytes, want %d to %d", header, len(body), want.from, want.to)
+		if want.status != 416 && res.body != whole[want.from:want.to] {
+			t.Errorf("Range %q: %d bytes, want %d to %d", header, len(res.body), want.from, want.to)
 		}
 	}
-	var parts string
+	var parts strings.Builder
 	for p := 1; p <= 4; p++ {
-		_, b := s.get(fmt.Sprintf("%sv0/p%d.m4s", s.base, p))
-		parts += b
+		parts.WriteString(s.get(fmt.Sprintf("%sv0/p%d.m4s", s.base, p)).body)
 	}
-	if parts != whole {
+	if parts.String() != whole {
 		t.Error("a segment is not its parts")
 	}
 }
@@ -318,9 +319,9 @@ func TestBlockedWithoutMedia(t *testing.T) {
 		s := open(t, origin.Options{})
 		next := s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"
 		start := time.Now()
-		w := <-s.blocked(t.Context(), next)
-		if took := time.Since(start); w.Code != 503 || took != 6*time.Second || w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("a silent publisher: %d after %v %v", w.Code, took, w.Header())
+		silent := <-s.blocked(t.Context(), next)
+		if took := time.Since(start); silent.Code != 503 || took != 6*time.Second || silent.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("a silent publisher: %d after %v %v", silent.Code, took, silent.Header())
 		}
 		start = time.Now()
 		if w := <-s.blocked(t.Context(), s.base+"v0/p14.m4s"); w.Code != 503 || time.Since(start) != 6*time.Second {
@@ -328,7 +329,7 @@ func TestBlockedWithoutMedia(t *testing.T) {
 		}
 		s.stream.Detach(false)
 		start = time.Now()
-		w = <-s.blocked(t.Context(), s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=2")
+		w := <-s.blocked(t.Context(), s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=2")
 		if took := time.Since(start); w.Code != 200 || took != 1200*time.Millisecond || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("an absent publisher: %d after %v %v, want the playlist after 1.2 s", w.Code, took, w.Header())
 		}
@@ -345,25 +346,24 @@ func TestClientLeaves(t *testing.T) {
 		if a, b := <-out, <-part; a.Body.Len()+b.Body.Len() != 0 {
 			t.Error("something was written to a client that has left")
 		}
-		if n := testutil.ToFloat64(gauge(t, s)); n != 0 {
+		if n := waiting(t, s); n != 0 {
 			t.Errorf("%v requests are said to wait", n)
 		}
 	})
 }
 
-func gauge(t *testing.T, s *site) prometheus.Collector {
+func waiting(t *testing.T, s *site) float64 {
 	t.Helper()
 	all, err := s.prom.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "copy"})
 	for _, f := range all {
 		if f.GetName() == "barrage_origin_waiting_requests" {
-			g.Set(f.GetMetric()[0].GetGauge().GetValue())
+			return f.GetMetric()[0].GetGauge().GetValue()
 		}
 	}
-	return g
+	return -1
 }
 
 // A thousand players wait for one part; more than the bound are sent away.
@@ -374,14 +374,14 @@ func TestManyWait(t *testing.T) {
 		var woken atomic.Int64
 		for range 1000 {
 			wg.Go(func() {
-				if res, body := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.StatusCode == 200 && strings.Contains(body, "v0/p14.m4s") {
+				if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status == 200 && strings.Contains(res.body, "v0/p14.m4s") {
 					woken.Add(1)
 				}
 			})
 		}
 		synctest.Wait()
-		if res, _ := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.StatusCode != 503 || res.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("one more = %d, want 503", res.StatusCode)
+		if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status != 503 || res.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("one more = %d, want 503", res.status)
 		}
 		before := time.Now()
 		s.feed(14)

@@ -160,8 +160,8 @@ func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 }
 
 // complete says that the part is as long as it should be, or that another sample
-// would not fit. The spec: "The duration of a Partial Segment MUST be less than
-// or equal to the Part Target Duration" and at least 85 % of it (4.4.4.9).
+// would not fit: a part must not last longer than the part target duration, nor less
+// than 85 % of it (RFC 8216bis, 4.4.4.9).
 func (l *Leader) complete(next int64) bool {
 	d := l.end - l.start
 	return len(l.pending) > 0 && (d+next/2 >= l.rules.Part || d+next > l.rules.PartTarget)
@@ -183,8 +183,7 @@ func (l *Leader) ends(s media.Sample) (ends, forced bool) {
 			return true, false
 		}
 	}
-	// "The EXTINF duration of each Media Segment [...], when rounded to the nearest
-	// integer, MUST be less than or equal to the Target Duration" (4.4.3.1).
+	// EXTINF rounded to whole seconds must not exceed the target duration (4.4.3.1).
 	if d+int64(s.Duration) >= l.rules.Target+l.rules.Half {
 		return true, !s.Sync
 	}
