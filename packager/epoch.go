@@ -51,6 +51,7 @@ type lane struct {
 	broken    bool // the next segment starts with a discontinuity
 	dirty     bool // something is to be published
 	rate      bitrate
+	seen      time.Time // newest sample
 }
 
 // bitrate measures segments.

@@ -160,6 +160,73 @@ func TestLateTrack(t *testing.T) {
 	})
 }
 
+// A track that stops does not take the other with it: the epoch ends, and the next
+// goes without it; when it comes back there is another.
+func TestTrackStops(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true}
+		src.run(r, 6*time.Second)
+		both := r.stream.Status()
+		src.audio = false
+		src.run(r, 20*time.Second)
+		alone := r.stream.Status()
+		if len(both.Tracks) != 2 || len(alone.Tracks) != 1 || alone.Epoch == both.Epoch || alone.Session != both.Session {
+			t.Errorf("the audio has stopped: %+v then %+v", both, alone)
+		}
+		src.audio, src.units = true, src.frames*48000/1024/30
+		src.run(r, 6*time.Second)
+		if again := r.stream.Status(); len(again.Tracks) != 2 || again.Epoch == alone.Epoch {
+			t.Errorf("the audio is back: %+v", again)
+		}
+	})
+}
+
+// A GOP of 20 s: segments of at most the longest target duration, not all of which
+// start with a sync sample, and none of their parts says so.
+func TestVeryLongGOP(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		v := play(t, r, &source{fps: 30, gop: 600, audio: true}, 75*time.Second, "v0", "a0")["v0"]
+		if v.now.target != 10 || metric(t, r, "barrage_packager_forced_cuts_total") < 3 {
+			t.Errorf("target %d, %v forced cuts", v.now.target, metric(t, r, "barrage_packager_forced_cuts_total"))
+		}
+	})
+}
+
+// Timestamps jump by an hour, and back: one discontinuity each, in both renditions.
+func TestJump(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true}
+		src.run(r, 6*time.Second)
+		v, a := watch(t, r, "v0"), watch(t, r, "a0")
+		until := time.Now().Add(24 * time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() { v.follow(until) })
+		wg.Go(func() { a.follow(until) })
+		src.offset = 3_600_000
+		src.run(r, 8500*time.Millisecond)
+		src.offset = -10_000
+		src.run(r, 15500*time.Millisecond)
+		wg.Wait()
+		for _, v := range []*viewer{v, a} {
+			cuts := 0
+			for _, s := range v.now.segments {
+				if s.discontinuity {
+					cuts++
+				}
+			}
+			if cuts != 2 || len(v.now.maps) != 1 {
+				t.Errorf("%s: %d discontinuities and init sections %q, want 2 and 1", v.name, cuts, v.now.maps)
+			}
+		}
+		if n := metric(t, r, "barrage_packager_discontinuities_total"); n != 2 {
+			t.Errorf("%v discontinuities counted, want 2", n)
+		}
+	})
+}
+
 // The publisher is lost and comes back with times from zero: same session, same
 // epoch, one discontinuity in both renditions, a new init section, numbers go on.
 func TestReconnect(t *testing.T) {
