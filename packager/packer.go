@@ -68,7 +68,7 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 	p := &packer{env: e, clock: c, limits: m.limits, line: timeline.New(layout, m.rate), next: map[media.Kind]media.Track{}}
 	p.epoch = &Epoch{ID: newID(e.now()), renditions: map[string]*Rendition{}}
 	for _, in := range layout {
-		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits)}
+		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits), seen: e.now()}
 		if err := l.retrack(in); err != nil {
 			return nil, err
 		}
@@ -133,6 +133,9 @@ func (p *packer) retrack(in media.Track, reason string) {
 
 // write takes one sample that arrived at that time and returns when it is visible.
 func (p *packer) write(s media.Sample, at time.Time) error {
+	if l := p.lane(s.Kind); l != nil {
+		l.seen = at
+	}
 	placed, verdict := p.line.Place(s, p.end())
 	switch verdict {
 	case timeline.Keep:
@@ -302,9 +305,8 @@ func (p *packer) render(l *lane) error {
 	return nil
 }
 
-// reports tells the players of one rendition how far the others have got: "A
-// Playlist [...] SHOULD include one EXT-X-RENDITION-REPORT for every other Media
-// Playlist" (appendix B.1 makes it a must for low latency).
+// reports tells the players of one rendition how far the others have got, so that
+// they can switch without a reload in between (RFC 8216bis, 4.4.5.4 and B.1).
 func (p *packer) reports(l *lane) []playlist.Report {
 	var out []playlist.Report
 	for _, other := range p.lanes {
@@ -375,6 +377,17 @@ func (p *packer) account() {
 	n := p.size()
 	p.env.metrics.bytes.Add(float64(n - p.epoch.bytes))
 	p.epoch.bytes = n
+}
+
+// silent says that a track of the layout delivers nothing any longer while another
+// does: players would wait for it for ever.
+func (p *packer) silent(now time.Time) bool {
+	for _, l := range p.lanes {
+		if now.Sub(l.seen) > silence {
+			return true
+		}
+	}
+	return false
 }
 
 // pause publishes what has come so far; the epoch may go on.

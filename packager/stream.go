@@ -185,7 +185,8 @@ func (s *Stream) writable() error {
 	return nil
 }
 
-// relayout ends the epoch because another track has come, and collects for the next.
+// relayout ends the epoch because another track has come, or one has gone, and
+// collects for the next.
 func (s *Stream) relayout() error {
 	err := s.retire()
 	s.prelude = newPrelude(false)
@@ -204,7 +205,7 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && s.late(m) {
+	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
 		if err := s.relayout(); err != nil {
 			return err
 		}
@@ -257,6 +258,7 @@ func (s *Stream) settle() error {
 	} else {
 		for _, t := range layout {
 			s.packer.retrack(t, reasonPublish)
+			s.packer.lane(t.Kind).seen = s.env.now()
 		}
 	}
 	s.packer.quiet = true

@@ -136,16 +136,17 @@ func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdi
 		return s, DropStray
 	}
 	c.last, c.primed = s.DTS, true
-	var kept bool
 	if s.Kind == media.Video {
-		s, kept = c.placeVideo(s), true
-	} else if s, kept = c.placeAudio(s, t.origin); !kept {
-		if c.started {
-			return s, DropExcess
-		}
-		return s, DropEarly
+		return c.placeVideo(s), verdict
 	}
-	return s, verdict
+	s, kept := c.placeAudio(s, t.origin)
+	switch {
+	case kept:
+		return s, verdict
+	case c.started:
+		return s, DropExcess
+	}
+	return s, DropEarly
 }
 
 func (t *Timeline) anchor(c *clock, s media.Sample, end time.Duration) {
