@@ -160,6 +160,7 @@ func TestDenied(t *testing.T) {
 	if err = r.keys.Rotate("old"); err != nil {
 		t.Fatal(err)
 	}
+	r.advance(time.Hour)
 	for _, c := range []struct{ name, app, key, want string }{
 		{"wrong", "live", "live.1.0.AAAAAAAAAAAAAAAAAAAAAA", "the stream key is not valid"},
 		{"none", "live", "", "no stream key"},
