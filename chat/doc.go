@@ -19,7 +19,7 @@
 //     confirms it; a tick's bus frame names the last merged partial of every node, so
 //     that the next leader goes on where the last one stopped; a late partial
 //     goes into the next tick.
-//   - A subscriber holds a pointer, at most 32 private frames and two goroutines,
+//   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
 //   - No lock is held during a call of the broker or a write to a socket.
 //

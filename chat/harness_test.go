@@ -164,6 +164,7 @@ type page struct {
 
 	mu     sync.Mutex
 	got    []message
+	hold   chan struct{} // the reader waits for its end
 	closed error
 	news   chan struct{} // replaced and closed at each message
 	done   chan struct{}
@@ -199,6 +200,12 @@ func (n *node) open(t *testing.T, room string) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return watch(t, conn)
+}
+
+// watch makes a page of a socket.
+func watch(t *testing.T, conn *websocket.Conn) *page {
+	t.Helper()
 	p := &page{t: t, conn: conn, news: make(chan struct{}), done: make(chan struct{})}
 	go p.read()
 	t.Cleanup(p.leave)
@@ -209,6 +216,12 @@ func (p *page) read() {
 	defer close(p.done)
 	for {
 		_, b, err := p.conn.ReadMessage()
+		p.mu.Lock()
+		hold := p.hold
+		p.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
 		p.mu.Lock()
 		if err != nil {
 			p.closed = err
@@ -290,6 +303,20 @@ func (p *page) ack(cid string) []string {
 		return found != nil
 	})
 	return found
+}
+
+// fate is the last that was said of a comment: "spooled" may be followed by more.
+func (p *page) fate(cid string) []string {
+	p.t.Helper()
+	last := p.ack(cid)
+	for _, m := range p.messages() {
+		for _, a := range m.A {
+			if a[0] == cid {
+				last = a
+			}
+		}
+	}
+	return last
 }
 
 // shown waits for a comment with this text and returns it.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"barrage/chat"
 )
@@ -98,9 +99,11 @@ func TestResendIsNotASecondComment(t *testing.T) {
 	balanced(t, 2, n)
 }
 
-func TestHistory(t *testing.T) {
+func TestHistory(t *testing.T) { synctest.Test(t, testHistory) }
+
+func testHistory(t *testing.T) {
 	broker := newMemory(t)
-	n := start(t, setup{broker: broker})
+	n := start(t, setup{broker: broker, pipes: true})
 	p := n.join(t, "live", nil)
 	for i := range 60 {
 		p.say(cid(i), fmt.Sprintf("text %d", i))
@@ -117,11 +120,13 @@ func TestHistory(t *testing.T) {
 	if late.welcome.Counters.Comments != 60 {
 		t.Errorf("counters = %+v, want 60 comments", late.welcome.Counters)
 	}
-	check("other node, from the log", start(t, setup{broker: broker}).join(t, "live", nil).welcome)
+	check("other node, from the log", start(t, setup{broker: broker, pipes: true}).join(t, "live", nil).welcome)
 }
 
-func TestResume(t *testing.T) {
-	n := start(t, setup{})
+func TestResume(t *testing.T) { synctest.Test(t, testResume) }
+
+func testResume(t *testing.T) {
+	n := start(t, setup{pipes: true})
 	p := n.join(t, "live", nil)
 	q := n.join(t, "live", nil)
 	p.say("1", "one")

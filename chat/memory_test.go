@@ -124,6 +124,53 @@ func TestMemoryLeaseClock(t *testing.T) {
 	}
 }
 
+// TestMemoryForgetsRooms: opening rooms by the thousand costs no memory for ever.
+func TestMemoryForgetsRooms(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	m := openMemory(t, chat.MemoryOptions{Now: func() time.Time { return now }})
+	lead := func(room string) string {
+		lease, err := m.Lead(t.Context(), room, "a", time.Second)
+		if err != nil {
+			t.Fatalf("Lead: %v", err)
+		}
+		return lease.Epoch
+	}
+	openMany := func() {
+		for i := range 5000 {
+			lead("room-" + strconv.Itoa(i))
+			now = now.Add(time.Second)
+		}
+	}
+	idle, numbered, watched, logged := lead("idle"), lead("numbered"), lead("watched"), lead("live")
+	if err := m.Advance(t.Context(), "numbered", "a", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Subscribe(t.Context(), "watched", &diary{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memoryAppend(t, m, "x")
+	openMany()
+	if lead("idle") == idle {
+		t.Error("an idle room in which nothing ever happened is kept")
+	}
+	if lead("numbered") != numbered || lead("watched") != watched || lead("live") != logged {
+		t.Error("a room with ticks, subscribers or a log was forgotten")
+	}
+	now = now.Add(25 * time.Hour)
+	openMany()
+	if lead("numbered") == numbered || lead("live") == logged {
+		t.Error("a room is kept a day after its last use")
+	}
+	if lead("watched") != watched {
+		t.Error("a room with subscribers was forgotten")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMemoryStateTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

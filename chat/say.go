@@ -53,20 +53,20 @@ func (r *room) depart(*subscriber) {
 	r.out.subs--
 }
 
-// skip brings a subscriber from an old place to the newest: it returns that
-// and what must be known there.
-func (r *room) skip(old *entry) (tail *entry, news [][]byte) {
+// skip brings a subscriber from an old place to just before the newest entry: it
+// returns that place and what must be known there.
+func (r *room) skip(old *entry) (place *entry, news [][]byte) {
 	r.mu.Lock()
-	tail = r.tape.tail
+	place = r.tape.prev
 	session, policy, degraded := r.video.session(), r.policy(), r.link.degraded
 	epoch := r.team.epoch
 	r.mu.Unlock()
-	if tail.seq > old.seq {
-		news = append(news, wire.AppendGap(nil, old.seq+1, tail.seq))
-	} else if tail.seq < old.seq {
-		news = append(news, wire.AppendReset(nil, epoch, tail.seq))
+	if place.seq > old.seq {
+		news = append(news, wire.AppendGap(nil, old.seq+1, place.seq))
+	} else if place.seq < old.seq {
+		news = append(news, wire.AppendReset(nil, epoch, place.seq))
 	}
-	return tail, append(news, wire.AppendSessionEvent(nil, session), wire.AppendPolicyEvent(nil, policy),
+	return place, append(news, wire.AppendSessionEvent(nil, session), wire.AppendPolicyEvent(nil, policy),
 		wire.AppendDegradedEvent(nil, degraded))
 }
 

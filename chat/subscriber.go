@@ -27,11 +27,11 @@ const (
 	guestTTL     = 30 * 24 * time.Hour
 
 	maxDiscard   = 1 << 20
-	maxPrivate   = 32 // frames for one subscriber alone that may wait
+	maxPrivate   = 128 // frames for one subscriber alone that may wait
 	maxNick      = 32
 	maxAuthor    = 64
-	messageEvery = 50 * time.Millisecond // messages of one socket, in the long run
-	messageBurst = 100
+	messageEvery = 50 * time.Millisecond // frames of one socket in the long run; more where chat.rate asks for it
+	messageBurst = 60
 	likeEvery    = 20 * time.Millisecond
 	likeBurst    = 100
 )
@@ -220,7 +220,9 @@ var errFlood = errors.New("too many frames")
 // alive puts off the idle deadline, and counts against a flood: every frame,
 // a ping too, costs the server more than the sender.
 func (s *subscriber) alive() error {
-	if s.messages.take(s.hub.clock(), messageEvery, messageBurst, 1) > 0 {
+	cfg := s.hub.cfg
+	every, burst := min(messageEvery, cfg.Rate.interval()/2), max(messageBurst, 2*cfg.Burst)
+	if s.messages.take(s.hub.clock(), every, burst, 1) > 0 {
 		return errFlood
 	}
 	return s.conn.SetReadDeadline(time.Now().Add(idleTimeout))
@@ -335,11 +337,11 @@ func (s *subscriber) fail(err error) {
 }
 
 // follow writes the entry after cursor, or brings a subscriber that is far
-// behind to the newest.
+// behind to just before the newest.
 func (s *subscriber) follow(cursor *entry) (*entry, error) {
 	if s.room.tape.newest.Load()-cursor.pos > maxBehind {
-		tail, news := s.room.skip(cursor)
-		return tail, s.send(news...)
+		place, news := s.room.skip(cursor)
+		return place, s.send(news...)
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame)

@@ -28,6 +28,7 @@ type entry struct {
 // tape is the list's end and the ring of the last ticks, guarded by room.mu.
 type tape struct {
 	tail *entry
+	prev *entry // before tail
 	ring []*entry // ticks only, oldest first
 
 	newest atomic.Uint64 // tail.pos, for writers that do not hold the lock
@@ -60,7 +61,7 @@ func (t *tape) push(data []byte, seq uint64) *entry {
 	e := &entry{frame: frame, seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
 	t.tail.next = e
 	close(t.tail.ready)
-	t.tail = e
+	t.prev, t.tail = t.tail, e
 	t.newest.Store(e.pos)
 	return e
 }

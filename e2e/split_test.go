@@ -129,6 +129,15 @@ func TestRedisStopsWhileWatching(t *testing.T) {
 		}
 		return err
 	})
+	for _, node := range s.chat {
+		eventually(t, 10*time.Second, "readiness is whole again", func() error {
+			body, err := get(t.Context(), node.admin("/readyz"))
+			if err == nil && strings.Contains(string(body), "degraded") {
+				err = fmt.Errorf("%w: %s", errStatus, body)
+			}
+			return err
+		})
+	}
 	again(t, viewer, "after")
 	eventually(t, 10*time.Second, "comments cross again", func() error { return far.saw("after") })
 	if st, err := viewer.stats(t.Context()); err != nil || st.FatalErrors != 0 || st.Reloads != 0 {

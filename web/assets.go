@@ -51,7 +51,7 @@ func loadAssets(dist fs.FS) (*assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read page manifest: %w", err)
 	}
-	if err := json.Unmarshal(raw, &a.manifest); err != nil {
+	if err = json.Unmarshal(raw, &a.manifest); err != nil {
 		return nil, fmt.Errorf("parse page manifest: %w", err)
 	}
 	for _, name := range a.manifest.names() {
@@ -110,7 +110,7 @@ func (f asset) write(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {
-		w.Write(body)
+		_, _ = w.Write(body)
 	}
 }
 

@@ -171,7 +171,7 @@ func (h *handler) render(w http.ResponseWriter, r *http.Request, code int, name 
 	header.Set("Vary", "Accept-Language")
 	w.WriteHeader(code)
 	if r.Method != http.MethodHead {
-		w.Write(body.Bytes())
+		_, _ = w.Write(body.Bytes())
 	}
 }
 

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -38,7 +37,7 @@ func handler(t *testing.T, cfg web.Config, dist fs.FS) http.Handler {
 	return h
 }
 
-func get(t *testing.T, h http.Handler, method, target string, header ...string) *http.Response {
+func get(t *testing.T, h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	for i := 0; i+1 < len(header); i += 2 {
@@ -46,17 +45,7 @@ func get(t *testing.T, h http.Handler, method, target string, header ...string) 
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return w
 }
 
 func TestPages(t *testing.T) {
@@ -86,9 +75,9 @@ func TestPages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := get(t, h, http.MethodGet, tt.target)
-		text := body(t, r)
-		if r.StatusCode != tt.code {
-			t.Errorf("GET %s = %d, want %d", tt.target, r.StatusCode, tt.code)
+		text := r.Body.String()
+		if r.Code != tt.code {
+			t.Errorf("GET %s = %d, want %d", tt.target, r.Code, tt.code)
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(text, want) {
@@ -98,7 +87,7 @@ func TestPages(t *testing.T) {
 		if strings.Contains(text, "<script>") {
 			t.Errorf("GET %s echoes markup", tt.target)
 		}
-		if got := r.Header.Get("Cache-Control"); got != "no-cache" {
+		if got := r.Header().Get("Cache-Control"); got != "no-cache" {
 			t.Errorf("GET %s: Cache-Control %q, want no-cache", tt.target, got)
 		}
 	}
@@ -114,10 +103,10 @@ func TestLanguage(t *testing.T) {
 		{" ZH-TW", "zh", "这里没有房间"},
 	}
 	for _, tt := range tests {
-		if page := body(t, get(t, h, http.MethodGet, "/", "Accept-Language", tt.accept)); !strings.Contains(page, `<html lang="`+tt.lang+`">`) {
+		if page := get(t, h, http.MethodGet, "/", "Accept-Language", tt.accept).Body.String(); !strings.Contains(page, `<html lang="`+tt.lang+`">`) {
 			t.Errorf("Accept-Language %q: page is not in %s", tt.accept, tt.lang)
 		}
-		if lost := body(t, get(t, h, http.MethodGet, "/x", "Accept-Language", tt.accept)); !strings.Contains(lost, tt.lost) {
+		if lost := get(t, h, http.MethodGet, "/x", "Accept-Language", tt.accept).Body.String(); !strings.Contains(lost, tt.lost) {
 			t.Errorf("Accept-Language %q: 404 page does not say %q", tt.accept, tt.lost)
 		}
 	}
@@ -128,13 +117,13 @@ func TestUnbuiltPagesSayWhatToDo(t *testing.T) {
 	h := handler(t, web.DefaultConfig(), fstest.MapFS{"placeholder.txt": {Data: []byte("x")}})
 	for _, target := range []string{"/", "/r/live", "/studio/live"} {
 		r := get(t, h, http.MethodGet, target)
-		if text := body(t, r); r.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "make build") {
-			t.Errorf("GET %s = %d %q, want 503 with 'make build'", target, r.StatusCode, text)
+		if text := r.Body.String(); r.Code != http.StatusServiceUnavailable || !strings.Contains(text, "make build") {
+			t.Errorf("GET %s = %d %q, want 503 with 'make build'", target, r.Code, text)
 		}
 	}
 	for _, target := range []string{"/favicon.ico", "/assets/", "/r/No"} {
-		if r := get(t, h, http.MethodGet, target); r.StatusCode != http.StatusNotFound {
-			t.Errorf("GET %s = %d, want 404", target, r.StatusCode)
+		if r := get(t, h, http.MethodGet, target); r.Code != http.StatusNotFound {
+			t.Errorf("GET %s = %d, want 404", target, r.Code)
 		}
 	}
 }
@@ -142,8 +131,8 @@ func TestUnbuiltPagesSayWhatToDo(t *testing.T) {
 func TestEmbeddedPagesLoad(t *testing.T) {
 	t.Parallel()
 	h := handler(t, web.DefaultConfig(), nil)
-	if r := get(t, h, http.MethodGet, "/"); r.StatusCode != http.StatusOK && r.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("GET / = %d, want 200 (built) or 503 (not built)", r.StatusCode)
+	if r := get(t, h, http.MethodGet, "/"); r.Code != http.StatusOK && r.Code != http.StatusServiceUnavailable {
+		t.Errorf("GET / = %d, want 200 (built) or 503 (not built)", r.Code)
 	}
 }
 
@@ -164,15 +153,15 @@ func TestAssets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := get(t, h, http.MethodGet, "/assets/"+tt.name, "Accept-Encoding", tt.accept)
-		if got := body(t, r); got != tt.body || r.StatusCode != http.StatusOK {
-			t.Errorf("%s with %q = %d %q, want 200 %q", tt.name, tt.accept, r.StatusCode, got, tt.body)
+		if got := r.Body.String(); got != tt.body || r.Code != http.StatusOK {
+			t.Errorf("%s with %q = %d %q, want 200 %q", tt.name, tt.accept, r.Code, got, tt.body)
 		}
 		want := map[string]string{
 			"Content-Encoding": tt.encoding, "Content-Type": tt.kind, "Content-Length": strconv.Itoa(len(tt.body)),
 			"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff",
 		}
 		for key, value := range want {
-			if got := r.Header.Get(key); got != value {
+			if got := r.Header().Get(key); got != value {
 				t.Errorf("%s with %q: %s %q, want %q", tt.name, tt.accept, key, got, value)
 			}
 		}
@@ -185,17 +174,17 @@ func TestHeadAndMethods(t *testing.T) {
 	for _, target := range []string{"/", "/r/live", "/assets/shared-1.js", "/nothing"} {
 		full := get(t, h, http.MethodGet, target)
 		head := get(t, h, http.MethodHead, target)
-		if head.StatusCode != full.StatusCode || body(t, head) != "" ||
-			head.Header.Get("Content-Length") != strconv.Itoa(len(body(t, full))) {
+		if head.Code != full.Code || head.Body.String() != "" ||
+			head.Header().Get("Content-Length") != strconv.Itoa(len(full.Body.String())) {
 			t.Errorf("HEAD %s = %d, length %s; want what GET would give, without a body",
-				target, head.StatusCode, head.Header.Get("Content-Length"))
+				target, head.Code, head.Header().Get("Content-Length"))
 		}
-		if r := get(t, h, http.MethodPost, target); r.StatusCode != http.StatusMethodNotAllowed {
-			t.Errorf("POST %s = %d, want 405", target, r.StatusCode)
+		if r := get(t, h, http.MethodPost, target); r.Code != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s = %d, want 405", target, r.Code)
 		}
 	}
-	if r := get(t, h, http.MethodGet, "/favicon.ico"); r.Header.Get("Location") != "/assets/icon-1.svg" {
-		t.Errorf("GET /favicon.ico leads to %q, want the icon", r.Header.Get("Location"))
+	if r := get(t, h, http.MethodGet, "/favicon.ico"); r.Header().Get("Location") != "/assets/icon-1.svg" {
+		t.Errorf("GET /favicon.ico leads to %q, want the icon", r.Header().Get("Location"))
 	}
 }
 
@@ -204,7 +193,7 @@ func TestSecurityHeaders(t *testing.T) {
 	h := handler(t, web.DefaultConfig(), built())
 	for _, target := range []string{"/", "/r/live", "/r/X", "/assets/room-1.js"} {
 		r := get(t, h, http.MethodGet, target)
-		csp := r.Header.Get("Content-Security-Policy")
+		csp := r.Header().Get("Content-Security-Policy")
 		for _, want := range []string{
 			"default-src 'none'", "script-src 'self'", "style-src 'self'", "media-src 'self' blob:", "connect-src 'self';",
 			"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
@@ -217,7 +206,7 @@ func TestSecurityHeaders(t *testing.T) {
 			t.Errorf("GET %s: policy %q has an exception", target, csp)
 		}
 		for _, key := range []string{"X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy"} {
-			if r.Header.Get(key) == "" {
+			if r.Header().Get(key) == "" {
 				t.Errorf("GET %s: no %s", target, key)
 			}
 		}
@@ -230,7 +219,7 @@ func TestOtherOriginsEnterThePolicy(t *testing.T) {
 	cfg.HLSURL, cfg.ChatURL = "https://cdn.example.com", "http://chat.local:8081"
 	h := handler(t, cfg, built())
 	r := get(t, h, http.MethodGet, "/r/live")
-	csp, page := r.Header.Get("Content-Security-Policy"), body(t, r)
+	csp, page := r.Header().Get("Content-Security-Policy"), r.Body.String()
 	for _, want := range []string{
 		"connect-src 'self' http://chat.local:8081 https://cdn.example.com ws://chat.local:8081;",
 		"media-src 'self' blob: https://cdn.example.com;",
@@ -253,7 +242,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	for _, dist := range []fs.FS{built(), fstest.MapFS{}} {
 		h := handler(t, web.DefaultConfig(), dist)
 		for _, target := range []string{"/", "/r/live", "/studio/live", "/nothing"} {
-			if found := inline.FindString(body(t, get(t, h, http.MethodGet, target))); found != "" {
+			if found := inline.FindString(get(t, h, http.MethodGet, target).Body.String()); found != "" {
 				t.Errorf("GET %s holds %q", target, found)
 			}
 		}
@@ -264,7 +253,7 @@ func TestSiteNameIsText(t *testing.T) {
 	t.Parallel()
 	cfg := web.DefaultConfig()
 	cfg.SiteName = `<b>"&'party`
-	page := body(t, get(t, handler(t, cfg, built()), http.MethodGet, "/"))
+	page := get(t, handler(t, cfg, built()), http.MethodGet, "/").Body.String()
 	if strings.Contains(page, "<b>") {
 		t.Errorf("site name became markup:\n%s", page)
 	}

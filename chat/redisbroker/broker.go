@@ -91,12 +91,12 @@ func (b *Broker) Close() error {
 }
 
 // Up says whether frames travel through Redis now.
-func (b *Broker) Up() bool { return b.link.isUp() }
+func (b *Broker) Up() bool { return b.link.isUp() && !b.link.heart.silent.Load() }
 
 // Degraded says in words what an operator should know about Redis, if anything.
 func (b *Broker) Degraded() (reason string, degraded bool) {
 	switch {
-	case !b.link.isUp():
+	case !b.Up():
 		return "redis does not answer: comments stay on their node and are not kept", true
 	case b.link.volatile.Load():
 		return "redis runs without appendonly: comments are lost when it restarts", true

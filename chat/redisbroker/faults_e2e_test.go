@@ -252,6 +252,49 @@ func TestRedisRefusesWrites(t *testing.T) {
 	}
 }
 
+// TestReadOnly is what a failover leaves behind: Redis answers, and takes no
+// writes.
+func TestReadOnly(t *testing.T) {
+	r := brokertest.StartRedis(t)
+	b := open(t, r, redisbroker.Options{})
+	live := subscribe(t, b, "live")
+	if got := r.Do(t, "REPLICAOF 127.0.0.1 1"); got != "+OK" {
+		t.Fatalf("REPLICAOF: %s", got)
+	}
+	err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused"))
+	if !errors.Is(err, chat.ErrUnavailable) {
+		t.Errorf("Append to a replica = %v, want ErrUnavailable", err)
+	}
+	if _, err = b.Lead(t.Context(), "live", "b", time.Minute); !errors.Is(err, chat.ErrUnavailable) {
+		t.Errorf("Lead on a replica = %v, want ErrUnavailable", err)
+	}
+	r.Do(t, "REPLICAOF NO ONE")
+	if err = b.Append(t.Context(), "live", []byte("batch"), []byte("taken")); err != nil {
+		t.Errorf("Append: %v", err)
+	}
+	live.WaitFor(t, "frame taken")
+	if got := live.Seen(""); !slices.Equal(got, []string{"frame taken"}) {
+		t.Errorf("told %q, want the one that was logged", got)
+	}
+}
+
+// TestSlowRedis is reliability row R11: half a second per command is slow, not away.
+func TestSlowRedis(t *testing.T) {
+	r := brokertest.StartRedis(t)
+	b := open(t, r, redisbroker.Options{})
+	live := subscribe(t, b, "live")
+	for i := range 3 {
+		r.Do(t, "CLIENT PAUSE 500 ALL")
+		if err := b.Append(t.Context(), "live", []byte("batch"), fmt.Append(nil, i)); err != nil {
+			t.Errorf("Append: %v", err)
+		}
+	}
+	live.WaitFor(t, "frame 2")
+	if got, want := live.Seen(""), []string{"frame 0", "frame 1", "frame 2"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 // TestTooManyClients: Redis takes no more connections while the link is remade.
 func TestTooManyClients(t *testing.T) {
 	r := brokertest.StartRedis(t)

@@ -63,7 +63,10 @@ func (h *heart) hurry() {
 }
 
 // heard notes that a heartbeat came back.
-func (h *heart) heard() { h.last.Store(int64(time.Since(h.begin))) }
+func (h *heart) heard() {
+	h.last.Store(int64(time.Since(h.begin)))
+	h.silent.Store(false) // whoever is told now that the link is up may send at once
+}
 
 // age is how long ago a heartbeat came back.
 func (h *heart) age() time.Duration { return time.Since(h.begin) - time.Duration(h.last.Load()) }

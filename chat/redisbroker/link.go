@@ -72,6 +72,7 @@ type session struct {
 	probed     bool          // a heartbeat came back on it
 	up         bool          // probed and everything acknowledged
 	ended      chan struct{} // closed when it is over
+	work       sync.WaitGroup
 }
 
 // run keeps the link until ctx ends.
@@ -100,31 +101,35 @@ func (l *link) run(ctx context.Context) {
 // serve is the life of one session. It says whether the session was ever up.
 func (l *link) serve(ctx context.Context) (wasUp bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	s := &session{pubsub: l.client.Subscribe(ctx), unanswered: make(map[string]int), ended: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() { _ = s.pubsub.Close() }) // unblocks the receiving
-	var work sync.WaitGroup
-	defer func() {
-		wasUp = l.end(s)
-		stop()
-		cancel()
-		_ = s.pubsub.Close() // of a connection that is of no use any more
-		work.Wait()
-	}()
+	err = l.receive(ctx, s)
+	wasUp = l.end(s)
+	cancel()
+	stop()
+	_ = s.pubsub.Close() // of a connection that is of no use any more
+	s.work.Wait()
+	return wasUp, err
+}
+
+// receive opens s and takes what comes until the first error.
+func (l *link) receive(ctx context.Context, s *session) error {
 	if err := l.open(ctx, s); err != nil {
-		return false, err
+		return err
 	}
 	for {
 		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
 		if err != nil {
-			return false, err
+			return err
 		}
 		becameUp, err := l.received(s, msg)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if becameUp {
 			l.attempted()
-			work.Go(func() { l.settle(ctx) })
+			s.work.Go(func() { l.settle(ctx) })
 		}
 	}
 }

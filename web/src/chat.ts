@@ -104,10 +104,10 @@ export class Chat {
     const socket = connect(this.options.url);
     this.socket = socket;
     this.retryMs = 0;
+    this.watch(socket); // a handshake that nobody answers is silence, too
     socket.onopen = () => {
       const { identity } = this.options;
       socket.send(encodeHello(identity.nick(), identity.token(), this.place));
-      this.watch(socket);
     };
     socket.onmessage = (e: MessageEvent) => {
       this.watch(socket);

@@ -1,0 +1,322 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"barrage/chat"
+)
+
+// flaky is one node's way to a broker, which can be cut and can fail.
+type flaky struct {
+	chat.Broker
+
+	mu       sync.Mutex
+	down     bool
+	handlers map[*gate]struct{}
+	frames   int // heard
+	dropNth  int // every n-th frame heard is lost; 0 = none
+	advances int
+	doubtNth int // every n-th Advance works and says that it did not
+	appendNo bool
+}
+
+func newFlaky(b chat.Broker) *flaky { return &flaky{Broker: b, handlers: make(map[*gate]struct{})} }
+
+// gate is a handler behind a flaky link.
+type gate struct {
+	chat.Handler
+	f *flaky
+}
+
+func (g *gate) Frame(frame []byte) {
+	g.f.mu.Lock()
+	g.f.frames++
+	lost := g.f.down || g.f.dropNth > 0 && g.f.frames%g.f.dropNth == 0
+	g.f.mu.Unlock()
+	if !lost {
+		g.Handler.Frame(frame)
+	}
+}
+
+func (f *flaky) set(change func(*flaky)) {
+	f.mu.Lock()
+	was := f.down
+	change(f)
+	down := f.down
+	var gates []*gate
+	for g := range f.handlers {
+		gates = append(gates, g)
+	}
+	f.mu.Unlock()
+	if was != down {
+		for _, g := range gates {
+			g.Link(!down)
+		}
+	}
+}
+
+func (f *flaky) fails() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return fmt.Errorf("cut: %w", chat.ErrUnavailable)
+	}
+	return nil
+}
+
+func (f *flaky) Subscribe(ctx context.Context, room string, h chat.Handler) (chat.Subscription, error) {
+	if err := f.fails(); err != nil {
+		return nil, err
+	}
+	g := &gate{h, f}
+	f.set(func(f *flaky) { f.handlers[g] = struct{}{} })
+	return f.Broker.Subscribe(ctx, room, g)
+}
+
+func (f *flaky) Publish(ctx context.Context, room string, frame []byte) error {
+	if err := f.fails(); err != nil {
+		return err
+	}
+	return f.Broker.Publish(ctx, room, frame)
+}
+
+func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) error {
+	if err := f.fails(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	no := f.appendNo
+	f.mu.Unlock()
+	if no {
+		return fmt.Errorf("full: %w", chat.ErrUnavailable)
+	}
+	return f.Broker.Append(ctx, room, batch, frame)
+}
+
+func (f *flaky) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {
+	if err := f.fails(); err != nil {
+		return chat.Lease{}, err
+	}
+	return f.Broker.Lead(ctx, room, node, ttl)
+}
+
+func (f *flaky) Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error {
+	if err := f.fails(); err != nil {
+		return err
+	}
+	err := f.Broker.Advance(ctx, room, node, seq, frame)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.advances++
+	if err == nil && f.doubtNth > 0 && f.advances%f.doubtNth == 0 {
+		return fmt.Errorf("no answer: %w", chat.ErrUnavailable)
+	}
+	return err
+}
+
+// chatter lets a page say something every gap for a while.
+func chatter(p *page, name string, times int, gap time.Duration) {
+	for i := range times {
+		p.say(name+cid(i), name+cid(i))
+		time.Sleep(gap) //nolint:forbidigo // fake time
+	}
+}
+
+// pair starts two nodes on one memory; the first one leads.
+func pair(t *testing.T) (nodes [2]*node, ways [2]*flaky, pages [2]*page) {
+	t.Helper()
+	broker := newMemory(t)
+	for i := range nodes {
+		ways[i] = newFlaky(broker)
+		nodes[i] = start(t, setup{broker: ways[i], pipes: true})
+		pages[i] = nodes[i].join(t, "live", nil)
+		pages[i].say("hello", fmt.Sprint("hello from ", i))
+		pages[i].ack("hello")
+	}
+	if nodes[0].metric(t, "leaderships_total") != 1 || nodes[1].metric(t, "leaderships_total") != 0 {
+		t.Fatal("the first node does not lead")
+	}
+	return nodes, ways, pages
+}
+
+// onlyOnce checks that p saw each of name's comments that was acked as shown
+// exactly once, and none twice; it returns how many were shown.
+func onlyOnce(t *testing.T, p, writer *page, name string, times int) (shown int) {
+	t.Helper()
+	seen := p.texts()
+	for i := range times {
+		ack := writer.fate(name + cid(i))
+		if ack[2] == "shown" {
+			shown++
+		}
+		if want := map[bool]int{true: 1}[ack[2] == "shown"]; seen[name+cid(i)] != want {
+			t.Errorf("%s%s: ack %v, seen %d times", name, cid(i), ack, seen[name+cid(i)])
+		}
+	}
+	return shown
+}
+
+func TestLeaderIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, ways, pages := pair(t)
+		begin := time.Now()
+		ways[0].set(func(f *flaky) { f.down = true })
+		pages[0].await("degraded", func(m message) bool { return m.Kind == "degraded" && m.Degraded })
+		if _, degraded := nodes[0].hub.Degraded(); !degraded {
+			t.Error("the cut-off hub does not say that it is degraded")
+		}
+		pages[0].say("cut", "cut")
+		if ack := pages[0].ack("cut"); ack[2] != "rejected" || ack[3] != "unavailable" {
+			t.Errorf("ack on the cut-off node = %v", ack)
+		}
+		pages[1].say("first", "first")
+		pages[1].shown("first")
+		if d := time.Since(begin); d > 3*time.Second {
+			t.Errorf("failover took %v, want at most 3 s", d)
+		}
+		chatter(pages[1], "b", 30, 100*time.Millisecond)
+		ways[0].set(func(f *flaky) { f.down = false })
+		pages[0].await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		pages[0].say("cut", "again")
+		pages[1].shown("again")
+		pages[0].await("gap", func(m message) bool { return m.Op == "gap" })
+		if got := onlyOnce(t, pages[1], pages[1], "b", 30); got != 30 {
+			t.Errorf("%d of 30 shown on the healthy node", got)
+		}
+		time.Sleep(3 * time.Second) //nolint:forbidigo // fake time
+		if _, degraded := nodes[0].hub.Degraded(); degraded {
+			t.Error("the hub still says that it is degraded")
+		}
+		balanced(t, 2+1+30+1, nodes[:]...)
+	})
+}
+
+func TestLeaderStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, _, pages := pair(t)
+		pages[0].say("last", "last words")
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			nodes[0].stop()
+		}()
+		bye, code := pages[0].end()
+		if bye.Code != 4001.0 || code != 4001 || bye.Reason != "restart" || bye.RetryMS < 500 {
+			t.Errorf("bye = %+v, closed with %d", bye, code)
+		}
+		if ack := pages[0].ack("last"); ack[2] != "shown" {
+			t.Errorf("ack = %v", ack)
+		}
+		<-stopped
+		begin := time.Now()
+		pages[1].shown("last words")
+		pages[1].say("next", "next")
+		pages[1].shown("next")
+		if d := time.Since(begin); d > time.Second {
+			t.Errorf("after a clean stop the next comment took %v, want at most 1 s", d)
+		}
+		balanced(t, 4, nodes[:]...)
+	})
+}
+
+func TestLossyBus(t *testing.T) {
+	for name, breakIt := range map[string]func(leader, follower *flaky){
+		"the leader misses frames":           func(leader, _ *flaky) { leader.dropNth = 3 },
+		"advance works but says it does not": func(leader, _ *flaky) { leader.doubtNth = 4 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nodes, ways, pages := pair(t)
+				ways[0].set(func(f *flaky) { breakIt(f, ways[1]) })
+				var writers sync.WaitGroup
+				for i, p := range pages {
+					writers.Go(func() { chatter(p, fmt.Sprint(i), 50, 70*time.Millisecond) })
+				}
+				writers.Wait()
+				time.Sleep(6 * time.Second) //nolint:forbidigo // fake time
+				taken := 2
+				for i, writer := range pages {
+					for j := range 50 {
+						if writer.fate(fmt.Sprint(i) + cid(j))[2] != "rejected" {
+							taken++
+						}
+					}
+					for _, p := range pages {
+						onlyOnce(t, p, writer, fmt.Sprint(i), 50)
+					}
+				}
+				balanced(t, taken, nodes[:]...)
+			})
+		})
+	}
+}
+
+func TestFailedAppendIsRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, ways, pages := pair(t)
+		ways[1].set(func(f *flaky) { f.appendNo = true })
+		pages[1].say("x", "x")
+		if ack := pages[1].ack("x"); ack[2] != "rejected" || ack[3] != "unavailable" {
+			t.Errorf("ack = %v", ack)
+		}
+		ways[1].set(func(f *flaky) { f.appendNo = false })
+		pages[1].await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		pages[1].say("y", "x")
+		pages[0].shown("x")
+		time.Sleep(3 * time.Second) //nolint:forbidigo // fake time
+		if n := pages[0].texts()["x"]; n != 1 {
+			t.Errorf("seen %d times, want 1", n)
+		}
+		balanced(t, 3, nodes[:]...)
+	})
+}
+
+func TestStartWithoutBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := newFlaky(newMemory(t))
+		way.down = true
+		n := start(t, setup{broker: way, pipes: true})
+		p := n.join(t, "live", nil)
+		if !p.welcome.Degraded || p.welcome.Epoch != "" {
+			t.Errorf("welcome = %+v, want degraded", p.welcome)
+		}
+		way.set(func(f *flaky) { f.down = false })
+		p.await("reset", func(m message) bool { return m.Op == "reset" && m.Epoch != "" })
+		p.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		p.say("x", "x")
+		p.shown("x")
+	})
+}
+
+func TestNewEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := newFlaky(newMemory(t))
+		n := start(t, setup{broker: way, pipes: true})
+		p := n.join(t, "live", nil)
+		p.say("x", "x")
+		p.ack("x")
+		way.set(func(f *flaky) { f.down = true })
+		fresh := newMemory(t) // the broker came back without its memory
+		for g := range way.handlers {
+			sub, err := fresh.Subscribe(t.Context(), "live", g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { sub.Close() })
+		}
+		way.set(func(f *flaky) { f.Broker, f.down = fresh, false })
+		reset := p.await("reset", func(m message) bool { return m.Op == "reset" })
+		if reset.Epoch == p.welcome.Epoch || reset.Seq != 0 {
+			t.Errorf("reset = %+v after %+v", reset, p.welcome)
+		}
+		p.say("y", "y")
+		if ack := p.ack("y"); ack[2] != "shown" {
+			t.Errorf("ack = %v", ack)
+		}
+	})
+}
