@@ -26,13 +26,15 @@ type Memory struct {
 	opts   MemoryOptions
 	lapses sync.WaitGroup // timers that will still call lapse
 
-	mu     sync.Mutex // held for map and slice work only: a Mailbox never blocks
-	rooms  map[string]*memoryRoom
-	closed bool
+	mu      sync.Mutex // held for map and slice work only: a Mailbox never blocks
+	rooms   map[string]*memoryRoom
+	sweepAt int // number of rooms at which to look for forgotten ones
+	closed  bool
 }
 
 // memoryRoom is what Memory knows of one room, guarded by Memory.mu.
 type memoryRoom struct {
+	used  time.Time
 	subs  map[*memorySubscription]struct{}
 	log   memoryLog
 	lease memoryLease
@@ -50,7 +52,7 @@ func NewMemory(opts MemoryOptions) *Memory {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Memory{opts: opts, rooms: make(map[string]*memoryRoom)}
+	return &Memory{opts: opts, rooms: make(map[string]*memoryRoom), sweepAt: sweepMin}
 }
 
 // Close ends every subscription and returns when no handler will be called
@@ -67,7 +69,7 @@ func (m *Memory) Close() error {
 	}
 	m.mu.Unlock()
 	for _, s := range subs {
-		s.Close()
+		_ = s.Close() // never fails
 	}
 	m.lapses.Wait()
 	return nil
@@ -83,12 +85,45 @@ func (m *Memory) enter(ctx context.Context, room string) (*memoryRoom, error) {
 		m.mu.Unlock()
 		return nil, fmt.Errorf("%w: closed", ErrUnavailable)
 	}
+	now := m.opts.Now()
 	r := m.rooms[room]
 	if r == nil {
+		m.sweep(now)
 		r = &memoryRoom{subs: make(map[*memorySubscription]struct{})}
 		m.rooms[room] = r
 	}
+	r.used = now
 	return r, nil
+}
+
+// What rooms cost when anybody can open one by its address: sweepMin of them
+// are always kept, and one that was used for keepRoom.
+const (
+	sweepMin = 1024
+	keepRoom = 24 * time.Hour
+)
+
+// sweep forgets idle rooms when there are twice as many as the last time found
+// worth keeping, so that its cost is spread over the rooms that come.
+func (m *Memory) sweep(now time.Time) {
+	if len(m.rooms) < m.sweepAt {
+		return
+	}
+	for name, r := range m.rooms {
+		if r.idle(now) {
+			delete(m.rooms, name)
+		}
+	}
+	m.sweepAt = max(sweepMin, 2*len(m.rooms))
+}
+
+// idle says whether nobody would miss the room: nobody is in it, and nothing
+// was said or numbered, or it was long ago.
+func (r *memoryRoom) idle(now time.Time) bool {
+	if len(r.subs) > 0 || r.state.timer != nil || now.Before(r.lease.expires) {
+		return false
+	}
+	return (len(r.log.entries) == 0 && r.lease.seq == 0) || now.Sub(r.used) > keepRoom
 }
 
 // publish hands frame to every subscription. Under Memory.mu, so that all of
@@ -120,7 +155,7 @@ func (m *Memory) Subscribe(ctx context.Context, room string, h Handler) (Subscri
 		return nil, err
 	}
 	defer m.mu.Unlock()
-	s := &memorySubscription{memory: m, room: room, mailbox: NewMailbox(h)}
+	s := &memorySubscription{memory: m, room: r, mailbox: NewMailbox(h)}
 	if r.state.live(m.opts.Now()) {
 		s.mailbox.State(r.state.value)
 	}
@@ -131,13 +166,13 @@ func (m *Memory) Subscribe(ctx context.Context, room string, h Handler) (Subscri
 // memorySubscription is one handler's place in a room.
 type memorySubscription struct {
 	memory  *Memory
-	room    string
+	room    *memoryRoom
 	mailbox *Mailbox
 }
 
 func (s *memorySubscription) Close() error {
 	s.memory.mu.Lock()
-	delete(s.memory.rooms[s.room].subs, s)
+	delete(s.room.subs, s)
 	s.memory.mu.Unlock()
 	return s.mailbox.Close()
 }

@@ -113,7 +113,7 @@ func (t contract) subscribeHandler(n Node, room string, h chat.Handler) chat.Sub
 	if err != nil {
 		t.Fatalf("Subscribe(%q): %v", room, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -131,11 +131,11 @@ func (t contract) appendBatch(n Node, room, batch, frame string) {
 	}
 }
 
-func (t contract) tail(n Node, room string, count int) []string {
+func (t contract) tail(n Node, count int) []string {
 	t.Helper()
-	entries, err := n.Tail(t.Context(), room, count)
+	entries, err := n.Tail(t.Context(), "live", count)
 	if err != nil {
-		t.Fatalf("Tail(%q, %d): %v", room, count, err)
+		t.Fatalf("Tail(%d): %v", count, err)
 	}
 	batches := make([]string, 0, len(entries))
 	for _, e := range entries {

@@ -40,7 +40,7 @@ func publishKeepsOrder(t contract) {
 	for name, n := range map[string]Node{"a": a, "b": b} {
 		senders.Go(func() {
 			for i := range frames {
-				frame := []byte(fmt.Sprintf("%s%03d", name, i))
+				frame := fmt.Appendf(nil, "%s%03d", name, i)
 				if err := n.Publish(t.Context(), "live", frame); err != nil {
 					t.Errorf("Publish: %v", err)
 				}
@@ -140,7 +140,6 @@ func slowHandler(t contract) {
 	a := t.join()
 	r := t.subscribe(a, "live")
 	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
 	stuck := make(chan struct{}, 1)
 	hung := funcHandler(func([]byte) {
 		select {
@@ -153,7 +152,10 @@ func slowHandler(t contract) {
 	if err != nil {
 		t.Fatalf("Subscribe: %v", err)
 	}
-	t.Cleanup(func() { go s.Close() }) // returns once released
+	t.Cleanup(func() {
+		close(release)
+		_ = s.Close()
+	})
 	t.publish(a, "live", "0")
 	<-stuck
 	want := []string{"0"}
@@ -241,7 +243,7 @@ func subscribeConcurrently(t contract) {
 					t.Errorf("Publish: %v", err)
 				}
 				r.WaitFor(t, "frame "+frame)
-				s.Close()
+				_ = s.Close()
 			}
 		})
 	}
@@ -256,7 +258,7 @@ func subscribeContext(t contract) {
 	if err != nil {
 		t.Fatalf("Subscribe: %v", err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	cancel()
 	t.publish(a, "live", "after")
 	r.waitFrames(t, "after")
@@ -279,30 +281,12 @@ func manyRooms(t contract) {
 
 // everythingAtOnce gives the race detector something to see.
 func everythingAtOnce(t contract) {
-	nodes := []Node{t.join(), t.join()}
 	var all sync.WaitGroup
-	for i, n := range nodes {
-		id := fmt.Sprintf("node-%d", i)
+	for i, n := range []Node{t.join(), t.join()} {
 		for range 2 {
 			all.Go(func() {
-				for j := range 30 {
-					errs := []error{
-						n.Publish(t.Context(), "live", []byte("p")),
-						n.Append(t.Context(), "live", []byte("b"), []byte("f")),
-						n.Rooms().PutState(t.Context(), chat.RoomState{Room: "live", PDT: int64(j)}, time.Minute),
-					}
-					_, err := n.Tail(t.Context(), "live", 5)
-					errs = append(errs, err)
-					_, err = n.Lead(t.Context(), "live", id, time.Second)
-					errs = append(errs, err)
-					if err := n.Advance(t.Context(), "live", id, uint64(j+1), nil); !errors.Is(err, chat.ErrNotLeader) {
-						errs = append(errs, err)
-					}
-					s, err := n.Subscribe(t.Context(), "live", NewRecorder())
-					if err == nil {
-						err = s.Close()
-					}
-					if err := errors.Join(append(errs, err, n.Resign(t.Context(), "live", id))...); err != nil {
+				for seq := range uint64(30) {
+					if err := everything(t.Context(), n, fmt.Sprintf("node-%d", i), seq+1); err != nil {
 						t.Errorf("everything at once: %v", err)
 					}
 				}
@@ -310,6 +294,26 @@ func everythingAtOnce(t contract) {
 		}
 	}
 	all.Wait()
+}
+
+// everything calls all of n once.
+func everything(ctx context.Context, n Node, id string, seq uint64) error {
+	s, err := n.Subscribe(ctx, "live", NewRecorder())
+	if err != nil {
+		return err
+	}
+	_, tailErr := n.Tail(ctx, "live", 5)
+	_, leadErr := n.Lead(ctx, "live", id, time.Second)
+	advanceErr := n.Advance(ctx, "live", id, seq, nil)
+	if errors.Is(advanceErr, chat.ErrNotLeader) { // which is as good
+		advanceErr = nil
+	}
+	return errors.Join(
+		n.Publish(ctx, "live", []byte("p")),
+		n.Append(ctx, "live", []byte("b"), []byte("f")),
+		n.Rooms().PutState(ctx, chat.RoomState{Room: "live", PDT: int64(seq)}, time.Minute),
+		tailErr, leadErr, advanceErr, n.Resign(ctx, "live", id), s.Close(),
+	)
 }
 
 // calls are all calls of a broker that can fail.

@@ -27,7 +27,7 @@ func appendLogsThenPublishes(t contract) {
 		logged <- batches
 	}))
 	t.appendBatch(a, "live", "batch", "frame")
-	if got := t.tail(a, "live", 10); !slices.Equal(got, []string{"batch"}) {
+	if got := t.tail(a, 10); !slices.Equal(got, []string{"batch"}) {
 		t.Errorf("Tail when Append had returned = %q, want the batch", got)
 	}
 	r.waitFrames(t, "frame")
@@ -44,7 +44,7 @@ func appendEmpty(t contract) {
 	t.appendBatch(a, "live", "", "")
 	t.appendBatch(a, "live", "both", "last")
 	r.waitFrames(t, "frame alone", "last")
-	if got, want := t.tail(a, "live", 10), []string{"batch alone", "both"}; !slices.Equal(got, want) {
+	if got, want := t.tail(a, 10), []string{"batch alone", "both"}; !slices.Equal(got, want) {
 		t.Errorf("Tail = %q, want %q", got, want)
 	}
 }
@@ -58,7 +58,7 @@ func appendBatchReused(t contract) {
 		}
 		copy(batch, "again")
 	}
-	if got, want := t.tail(a, "live", 2), []string{"first", "again"}; !slices.Equal(got, want) {
+	if got, want := t.tail(a, 2), []string{"first", "again"}; !slices.Equal(got, want) {
 		t.Errorf("Tail = %q, want %q", got, want)
 	}
 }
@@ -68,14 +68,14 @@ func appendOpaque(t contract) {
 	for _, batch := range opaque() {
 		t.appendBatch(a, "live", batch, "")
 	}
-	if got := t.tail(b, "live", 100); !slices.Equal(got, opaque()) {
+	if got := t.tail(b, 100); !slices.Equal(got, opaque()) {
 		t.Errorf("Tail = %.2000q, want %.2000q", got, opaque())
 	}
 }
 
 func tailOrder(t contract) {
 	a, b := t.join(), t.join()
-	if got := t.tail(a, "live", 5); len(got) != 0 {
+	if got := t.tail(a, 5); len(got) != 0 {
 		t.Errorf("Tail of an empty log = %q", got)
 	}
 	for i := range 10 {
@@ -83,7 +83,7 @@ func tailOrder(t contract) {
 	}
 	t.appendBatch(a, "live-2", "elsewhere", "")
 	for n, want := range map[int]string{-1: "", 0: "", 1: "9", 3: "7 8 9", 10: "0 1 2 3 4 5 6 7 8 9", 99: "0 1 2 3 4 5 6 7 8 9"} {
-		if got := strings.Join(t.tail(b, "live", n), " "); got != want {
+		if got := strings.Join(t.tail(b, n), " "); got != want {
 			t.Errorf("Tail(%d) = %q, want %q", n, got, want)
 		}
 	}
@@ -133,14 +133,14 @@ func appendConcurrently(t contract) {
 		}
 		all.Go(func() {
 			for j := range 20 {
-				if err := nodes[i%2].Append(t.Context(), "live", []byte(fmt.Sprintf("%d/%02d", i, j)), nil); err != nil {
+				if err := nodes[i%2].Append(t.Context(), "live", fmt.Appendf(nil, "%d/%02d", i, j), nil); err != nil {
 					t.Errorf("Append: %v", err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	got := t.tail(nodes[0], "live", 1000)
+	got := t.tail(nodes[0], 1000)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("Tail has %d batches, want the %d that were appended", len(got), len(want))

@@ -44,8 +44,11 @@ func freeAddr(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return addr
 }
 
 // URL is the address as barrage's configuration wants it.
@@ -104,10 +107,10 @@ func (r *Redis) try(ctx context.Context, command string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		return "", err
 	}
-	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
+	if _, err = fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
 		return "", err
 	}
 	answer, err := bufio.NewReader(c).ReadString('\n')

@@ -46,7 +46,7 @@ type Broker struct {
 	metrics *metrics
 
 	stop    func()         // ends the goroutines
-	running sync.WaitGroup // run and beat of link
+	running sync.WaitGroup // of link and heart
 	closing sync.Once
 }
 
@@ -72,7 +72,7 @@ func New(ctx context.Context, opts Options) (*Broker, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
 	b.running.Go(func() { l.run(life) })
-	b.running.Go(func() { l.beat(life) })
+	b.running.Go(func() { l.heart.run(life) })
 	l.awaitFirst(ctx)
 	return b, nil
 }
@@ -91,12 +91,12 @@ func (b *Broker) Close() error {
 }
 
 // Up says whether frames travel through Redis now.
-func (b *Broker) Up() bool { return b.link.isUp() }
+func (b *Broker) Up() bool { return b.link.isUp() && !b.link.heart.silent.Load() }
 
 // Degraded says in words what an operator should know about Redis, if anything.
 func (b *Broker) Degraded() (reason string, degraded bool) {
 	switch {
-	case !b.link.isUp():
+	case !b.Up():
 		return "redis does not answer: comments stay on their node and are not kept", true
 	case b.link.volatile.Load():
 		return "redis runs without appendonly: comments are lost when it restarts", true

@@ -28,7 +28,7 @@ func subscribe(t *testing.T, b *redisbroker.Broker, room string) *brokertest.Rec
 	if err != nil {
 		t.Fatalf("Subscribe(%q): %v", room, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return r
 }
 
@@ -79,10 +79,10 @@ func TestRedisKilled(t *testing.T) {
 	if err != nil || !lease.Held {
 		t.Fatalf("Lead = %+v, %v", lease, err)
 	}
-	if err := a.Advance(t.Context(), "live", "a", 41, nil); err != nil {
+	if err = a.Advance(t.Context(), "live", "a", 41, nil); err != nil {
 		t.Fatalf("Advance: %v", err)
 	}
-	if err := a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
+	if err = a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 	live.WaitFor(t, "frame before")
@@ -92,7 +92,7 @@ func TestRedisKilled(t *testing.T) {
 	waitLink(t, live, false)
 	poll(t, recovery, "commands refused at once", func() bool {
 		begin := time.Now()
-		err := a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
+		err = a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
 		if !errors.Is(err, chat.ErrUnavailable) {
 			t.Errorf("Append without Redis = %v, want ErrUnavailable", err)
 		}
@@ -181,8 +181,8 @@ func TestRedisStartsLater(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer s.Close()
 		roundTrip(t, b, rec, "first")
+		_ = s.Close()
 		return true
 	})
 }
@@ -249,6 +249,49 @@ func TestRedisRefusesWrites(t *testing.T) {
 	roundTrip(t, b, live, "last")
 	if got := live.Seen("frame "); !slices.Equal(got, []string{"last"}) {
 		t.Errorf("frames = %q, want the last alone", got)
+	}
+}
+
+// TestReadOnly is what a failover leaves behind: Redis answers, and takes no
+// writes.
+func TestReadOnly(t *testing.T) {
+	r := brokertest.StartRedis(t)
+	b := open(t, r, redisbroker.Options{})
+	live := subscribe(t, b, "live")
+	if got := r.Do(t, "REPLICAOF 127.0.0.1 1"); got != "+OK" {
+		t.Fatalf("REPLICAOF: %s", got)
+	}
+	err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused"))
+	if !errors.Is(err, chat.ErrUnavailable) {
+		t.Errorf("Append to a replica = %v, want ErrUnavailable", err)
+	}
+	if _, err = b.Lead(t.Context(), "live", "b", time.Minute); !errors.Is(err, chat.ErrUnavailable) {
+		t.Errorf("Lead on a replica = %v, want ErrUnavailable", err)
+	}
+	r.Do(t, "REPLICAOF NO ONE")
+	if err = b.Append(t.Context(), "live", []byte("batch"), []byte("taken")); err != nil {
+		t.Errorf("Append: %v", err)
+	}
+	live.WaitFor(t, "frame taken")
+	if got := live.Seen(""); !slices.Equal(got, []string{"frame taken"}) {
+		t.Errorf("told %q, want the one that was logged", got)
+	}
+}
+
+// TestSlowRedis is reliability row R11: half a second per command is slow, not away.
+func TestSlowRedis(t *testing.T) {
+	r := brokertest.StartRedis(t)
+	b := open(t, r, redisbroker.Options{})
+	live := subscribe(t, b, "live")
+	for i := range 3 {
+		r.Do(t, "CLIENT PAUSE 500 ALL")
+		if err := b.Append(t.Context(), "live", []byte("batch"), fmt.Append(nil, i)); err != nil {
+			t.Errorf("Append: %v", err)
+		}
+	}
+	live.WaitFor(t, "frame 2")
+	if got, want := live.Seen(""), []string{"frame 0", "frame 1", "frame 2"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
 	}
 }
 

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +17,6 @@ import (
 // Times of the link. A dead connection is noticed after silence at the latest,
 // and a Redis that came back after maxPause and one round of connecting.
 const (
-	beatEvery = 500 * time.Millisecond
 	silence   = 3 * time.Second
 	minPause  = 50 * time.Millisecond
 	maxPause  = time.Second
@@ -34,14 +32,11 @@ var (
 // link is a broker's one pub/sub connection, remade when it breaks, and the
 // rooms on it.
 type link struct {
-	client  *redis.Client
-	keys    keys
-	logger  *slog.Logger
-	metrics *metrics
-	probe   string        // channel of this broker's heartbeats
-	kick    chan struct{} // asks beat for a heartbeat now
-
-	silent   atomic.Bool // the last heartbeat could not be sent
+	client   *redis.Client
+	keys     keys
+	logger   *slog.Logger
+	metrics  *metrics
+	heart    *heart
 	volatile atomic.Bool // Redis runs without appendonly
 
 	// order is held while a (un)subscribe command is written and rooms is changed
@@ -49,10 +44,10 @@ type link struct {
 	order sync.Mutex
 
 	mu      sync.Mutex
-	session *session // nil while there is no connection
-	rooms   map[string]*room
-	heard   time.Time // when a heartbeat came back
+	session *session         // nil while there is no connection
+	rooms   map[string]*room // by channel
 	closed  bool
+	foreign sync.Once      // warns of messages that are not ours
 	lapses  sync.WaitGroup // timers of rooms that will still run
 
 	first chan struct{} // closed when the first attempt worked or failed
@@ -61,10 +56,8 @@ type link struct {
 func newLink(client *redis.Client, k keys, logger *slog.Logger) *link {
 	return &link{
 		client: client, keys: k, logger: logger,
-		probe: k.prefix + "probe:" + strings.ToLower(rand.Text()),
-		kick:  make(chan struct{}, 1),
+		heart: newHeart(client, k),
 		rooms: make(map[string]*room),
-		heard: time.Now(),
 		first: make(chan struct{}),
 	}
 }
@@ -79,6 +72,7 @@ type session struct {
 	probed     bool          // a heartbeat came back on it
 	up         bool          // probed and everything acknowledged
 	ended      chan struct{} // closed when it is over
+	work       sync.WaitGroup
 }
 
 // run keeps the link until ctx ends.
@@ -107,40 +101,44 @@ func (l *link) run(ctx context.Context) {
 // serve is the life of one session. It says whether the session was ever up.
 func (l *link) serve(ctx context.Context) (wasUp bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	s := &session{pubsub: l.client.Subscribe(ctx), unanswered: make(map[string]int), ended: make(chan struct{})}
-	stop := context.AfterFunc(ctx, func() { s.pubsub.Close() }) // unblocks the receiving
-	var work sync.WaitGroup
-	defer func() {
-		wasUp = l.end(s)
-		stop()
-		cancel()
-		s.pubsub.Close()
-		work.Wait()
-	}()
+	stop := context.AfterFunc(ctx, func() { _ = s.pubsub.Close() }) // unblocks the receiving
+	err = l.receive(ctx, s)
+	wasUp = l.end(s)
+	cancel()
+	stop()
+	_ = s.pubsub.Close() // of a connection that is of no use any more
+	s.work.Wait()
+	return wasUp, err
+}
+
+// receive opens s and takes what comes until the first error.
+func (l *link) receive(ctx context.Context, s *session) error {
 	if err := l.open(ctx, s); err != nil {
-		return false, err
+		return err
 	}
 	for {
 		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
 		if err != nil {
-			return false, err
+			return err
 		}
 		becameUp, err := l.received(s, msg)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if becameUp {
 			l.attempted()
-			work.Go(func() { l.settle(ctx) })
+			s.work.Go(func() { l.settle(ctx) })
 		}
 	}
 }
 
 // open connects and subscribes to what there is.
 func (l *link) open(ctx context.Context, s *session) error {
-	// The probe alone first: it dials, and nobody has to wait for order meanwhile.
-	s.unanswered[l.probe] = 1
-	if err := s.pubsub.Subscribe(ctx, l.probe); err != nil {
+	// The heartbeat alone first: it dials, and nobody has to wait for order meanwhile.
+	s.unanswered[l.heart.channel] = 1
+	if err := s.pubsub.Subscribe(ctx, l.heart.channel); err != nil {
 		return err
 	}
 	l.order.Lock()
@@ -153,10 +151,7 @@ func (l *link) open(ctx context.Context, s *session) error {
 	}
 	l.session = s
 	l.mu.Unlock()
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
+	l.heart.hurry()
 	if len(channels) == 0 {
 		return nil
 	}
@@ -174,8 +169,9 @@ func (l *link) received(s *session, msg any) (becameUp bool, err error) {
 			return false, err
 		}
 	case *redis.Message:
-		if msg.Channel == l.probe {
-			l.heard, s.probed = time.Now(), true
+		if msg.Channel == l.heart.channel {
+			l.heart.heard()
+			s.probed = true
 			break
 		}
 		l.deliver(msg)
@@ -226,27 +222,6 @@ func (l *link) end(s *session) (wasUp bool) {
 	return true
 }
 
-// beat sends heartbeats through Redis to this link until ctx ends.
-func (l *link) beat(ctx context.Context) {
-	every := time.NewTicker(beatEvery)
-	defer every.Stop()
-	for {
-		l.silent.Store(l.sendBeat(ctx) != nil)
-		select {
-		case <-ctx.Done():
-			return
-		case <-every.C:
-		case <-l.kick:
-		}
-	}
-}
-
-func (l *link) sendBeat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	return l.client.Publish(ctx, l.probe, "").Err()
-}
-
 // attempted lets New return.
 func (l *link) attempted() {
 	l.mu.Lock()
@@ -275,7 +250,7 @@ func (l *link) refusal() error {
 	switch {
 	case l.closed:
 		return errClosed
-	case l.silent.Load():
+	case l.heart.silent.Load():
 		return errDown
 	}
 	return nil
@@ -285,12 +260,6 @@ func (l *link) isUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.session != nil && l.session.up
-}
-
-func (l *link) probeAge() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Since(l.heard)
 }
 
 // settle is what there is to do once a session is up: handlers hear the states

@@ -26,6 +26,7 @@ type metrics struct {
 	seconds    *prometheus.HistogramVec
 	failures   *prometheus.CounterVec
 	reconnects prometheus.Counter
+	foreign    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
@@ -43,6 +44,10 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 			Name: "barrage_redisbroker_reconnects_total",
 			Help: "Pub/sub connections that were lost after they had worked.",
 		}),
+		foreign: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "barrage_redisbroker_foreign_messages_total",
+			Help: "Messages on the rooms' channels that no barrage of this version sends.",
+		}),
 	}
 	for _, command := range []string{
 		cmdPublish, cmdSubscribe, cmdAppend, cmdTail, cmdLead, cmdAdvance, cmdResign, cmdPutState, cmdState,
@@ -54,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 		return m, nil
 	}
 	err := errors.Join(
-		reg.Register(m.seconds), reg.Register(m.failures), reg.Register(m.reconnects),
+		reg.Register(m.seconds), reg.Register(m.failures), reg.Register(m.reconnects), reg.Register(m.foreign),
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "barrage_redisbroker_up",
 			Help: "1 while a heartbeat comes back through Redis pub/sub.",
@@ -67,7 +72,7 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "barrage_redisbroker_probe_age_seconds",
 			Help: "Time since a heartbeat came back through Redis pub/sub, or since the start.",
-		}, func() float64 { return l.probeAge().Seconds() })),
+		}, func() float64 { return l.heart.age().Seconds() })),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

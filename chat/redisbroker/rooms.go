@@ -41,16 +41,16 @@ type subscription struct {
 
 // Close implements chat.Subscription.
 func (s *subscription) Close() error {
-	s.link.leave(s)
+	s.link.leave(context.Background(), s)
 	return s.mailbox.Close()
 }
 
 // subscribe puts h into the room and waits for Redis.
 func (l *link) subscribe(ctx context.Context, name string, h chat.Handler) (*subscription, error) {
 	sub := &subscription{link: l, mailbox: chat.NewMailbox(h)}
-	err := l.enter(ctx, name, sub)
-	if err != nil {
-		sub.Close()
+	if err := l.enter(ctx, name, sub); err != nil {
+		l.leave(ctx, sub)
+		_ = sub.mailbox.Close() // never fails
 		return nil, err
 	}
 	return sub, nil
@@ -117,7 +117,7 @@ func (l *link) write(ctx context.Context, channel string, command func(context.C
 }
 
 // leave takes sub out of its room, and an empty room out of the session.
-func (l *link) leave(sub *subscription) {
+func (l *link) leave(ctx context.Context, sub *subscription) {
 	l.order.Lock()
 	defer l.order.Unlock()
 	l.mu.Lock()
@@ -141,7 +141,7 @@ func (l *link) leave(sub *subscription) {
 	}
 	l.mu.Unlock()
 	if s != nil {
-		_ = l.write(context.Background(), channel, s.pubsub.Unsubscribe) // a failure ends the session in serve
+		_ = l.write(ctx, channel, s.pubsub.Unsubscribe) // a failure ends the session in serve
 	}
 }
 
@@ -155,8 +155,11 @@ func (l *link) deliver(m *redis.Message) {
 	msg, err := parseMessage(m.Payload)
 	switch {
 	case err != nil:
-		l.logger.Warn("message on the bus not understood", "room", r.name, "err", err,
-			"hint", "something else publishes on barrage's channels, or a node is of another version")
+		l.metrics.foreign.Inc()
+		l.foreign.Do(func() { // once: whoever sent it can send many
+			l.logger.Warn("message on the bus not understood", "room", r.name, "err", err,
+				"hint", "something else publishes on barrage's channels, or a node is of another version")
+		})
 	case msg.state != nil:
 		l.setState(r, msg.state.State, time.Duration(msg.state.TTL)*time.Millisecond)
 	case len(msg.frame) > 0:
@@ -212,7 +215,7 @@ func (l *link) introduce(sub *subscription, found retained, version uint64) {
 	known := r.state.timer != nil
 	switch {
 	case r.state.version != version: // told, like everybody in the room
-	case found.ttl > 0 && !(known && r.state.value == found.state):
+	case found.ttl > 0 && (!known || r.state.value != found.state):
 		l.setState(r, found.state, found.ttl)
 	case known: // also when Redis has lost it: it was to last until the timer says
 		sub.mailbox.State(r.state.value)
@@ -286,7 +289,7 @@ func (l *link) close() {
 	}
 	l.mu.Unlock()
 	for _, sub := range subs {
-		sub.mailbox.Close()
+		_ = sub.mailbox.Close() // never fails
 	}
 	l.lapses.Wait()
 }
