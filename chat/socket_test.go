@@ -144,7 +144,7 @@ func TestSlowSubscriberHurtsNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // closed by the server already
 		if err = conn.WriteJSON(map[string]any{"op": "hello"}); err != nil {
 			t.Fatal(err)
 		}
@@ -358,18 +358,18 @@ func TestSessionAndMoment(t *testing.T) {
 func TestOneAddress(t *testing.T) {
 	n := start(t, setup{config: func(c *chat.Config) { c.MaxConnsPerAddr, c.MaxRooms = 2, 1 }})
 	first := n.join(t, "live", nil)
-	if _, resp, err := n.connect(t, "other", nil); err == nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a second room: %v, %v", resp, err)
+	if _, status, err := n.connect(t, "other", nil); err == nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a second room: %v, %v", status, err)
 	}
 	n.join(t, "live", nil)
-	if _, resp, err := n.connect(t, "live", nil); err == nil || resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("a third connection: %v, %v", resp, err)
+	if _, status, err := n.connect(t, "live", nil); err == nil || status != http.StatusTooManyRequests {
+		t.Errorf("a third connection: %v, %v", status, err)
 	}
 	first.leave()
 	for {
 		conn, _, err := n.connect(t, "live", nil)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			break
 		}
 		if t.Context().Err() != nil {

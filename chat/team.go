@@ -154,7 +154,7 @@ func (r *room) busiest() int {
 // viewer.
 func (r *room) pace() {
 	d := time.Duration(r.busiest()) * frameCost * frameShare
-	d = (d + intervalStep - 1) / intervalStep * intervalStep
+	d = (d + intervalStep - 1).Truncate(intervalStep)
 	r.team.interval = min(max(d, r.hub.cfg.TickMin), tickMax)
 	if r.team.interval != r.team.announced {
 		r.team.announced = r.team.interval
