@@ -139,6 +139,7 @@ type message struct {
 	Nick     string                                 `json:"nick"`
 	Policy   struct{ Tick, Delay, Burst int }       `json:"policy"`
 	Tick     int                                    `json:"tick"`
+	Delay    int                                    `json:"delay"`
 	History  [][]any                                `json:"history"`
 	Counters struct{ Viewers, Comments, Likes int } `json:"counters"`
 	Session  any                                    `json:"session"` // an object in welcome, a name in the event

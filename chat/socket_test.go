@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"barrage/chat"
+	"barrage/chat/internal/wire"
 	"barrage/internal/token"
 )
 
@@ -351,6 +352,40 @@ func TestSessionAndMoment(t *testing.T) {
 		}
 		if sessions != 2 {
 			t.Errorf("%d session events, want 2: a new PDT alone is none", sessions)
+		}
+	})
+}
+
+// TestBusyNode has another node, played by the test, report many subscribers
+// and then fall silent.
+func TestBusyNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newMemory(t)
+		n := start(t, setup{broker: broker, pipes: true})
+		p := n.join(t, "live", nil)
+		p.say("1", "one")
+		p.ack("1")
+		if err := broker.Publish(t.Context(), "live", wire.AppendPartial(nil, wire.Partial{Node: "other", Viewers: 20_000})); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		p.await("viewers", func(m message) bool { return m.Op == "tick" && m.Viewers == 20_001 })
+		slower := p.await("policy", func(m message) bool { return m.Kind == "policy" })
+		if slower.Tick != 320 || slower.Delay != 620 || time.Since(begin) > 2*time.Second {
+			t.Errorf("policy = %+v after %v, want 20,000 × 8 µs in half a core: 320 ms", slower, time.Since(begin))
+		}
+		p.await("the usual pace", func(m message) bool { return m.Kind == "policy" && m.Tick == 100 })
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("a silent node counted for %v", d)
+		}
+		ticks := p.messages()
+		for last := len(ticks) - 1; last >= 0; last-- {
+			if ticks[last].Op == "tick" {
+				if ticks[last].Viewers != 1 {
+					t.Errorf("%d viewers at the end, want 1", ticks[last].Viewers)
+				}
+				break
+			}
 		}
 	})
 }

@@ -143,8 +143,11 @@ func (r *room) countViewers() int {
 // busiest needs mu: the subscribers of the node that has most.
 func (r *room) busiest() int {
 	most := r.out.subs
+	now := r.hub.clock()
 	for _, p := range r.team.peers {
-		most = max(most, p.viewers)
+		if now-p.seen < peerSilent {
+			most = max(most, p.viewers)
+		}
 	}
 	return most
 }
