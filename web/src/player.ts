@@ -24,6 +24,8 @@ export interface PlayerEvents {
 
 const stallMs = 1500; // from here on a stall is the stream's, not a hiccup
 const maxErrors = 20;
+const tooFarBehind = 7; // seconds: beyond the range in which hls.js plays faster to catch up
+const jumpEvery = 15_000; // ms: a machine that cannot keep up must not jump all the time
 
 /** Apple's engine plays HLS better itself; Chromium's answer to canPlayType is no reason to prefer it. */
 function prefersNative(video: HTMLVideoElement): boolean {
@@ -54,6 +56,8 @@ export class Player {
   private stall = 0;
   private stalled = false;
   private lastRecovery = 0;
+  private lastJump = 0;
+  private followsLive = true; // until the viewer pauses: then falling behind is what they want
   private picture: Picture = "none";
   private seen = false; // this source has moved once
 
@@ -74,6 +78,7 @@ export class Player {
   load(url: string): void {
     this.drop();
     this.url = url;
+    this.followsLive = true;
     this.set(this.seen ? "stalled" : "loading");
     if (this.native) this.video.src = url;
     else this.attach(url);
@@ -114,7 +119,22 @@ export class Player {
     return live === null ? 0 : Math.max(0, live - this.video.currentTime);
   }
 
+  /** Jumps forward when stalls, not the viewer, have left the picture far behind. Called once a second. */
+  keepUp(): void {
+    const now = performance.now();
+    if (!this.followsLive || this.picture !== "moving" || this.behind() < tooFarBehind) return;
+    if (now - this.lastJump < jumpEvery) return;
+    this.lastJump = now;
+    this.goLive();
+  }
+
+  pause(): void {
+    this.followsLive = false;
+    this.video.pause();
+  }
+
   goLive(): void {
+    this.followsLive = true;
     const live = this.livePosition();
     if (live !== null) this.video.currentTime = live;
     this.play();
