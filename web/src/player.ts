@@ -24,6 +24,7 @@ export interface PlayerEvents {
 
 const stallMs = 1500; // from here on a stall is the stream's, not a hiccup
 const maxErrors = 20;
+const maxResumes = 6; // in a row without a fragment; then the source is loaded anew
 const tooFarBehind = 7; // seconds: beyond the range in which hls.js plays faster to catch up
 const jumpEvery = 15_000; // ms: a machine that cannot keep up must not jump all the time
 
@@ -56,6 +57,7 @@ export class Player {
   private stall = 0;
   private stalled = false;
   private lastRecovery = 0;
+  private resumes = 0;
   private lastJump = 0;
   private followsLive = true; // until the viewer pauses: then falling behind is what they want
   private picture: Picture = "none";
@@ -165,6 +167,7 @@ export class Player {
     hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
       if (data.part) this.stats.partsLoaded++;
       this.backoff.reset();
+      this.resumes = 0;
     });
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
       this.stats.lowLatency = hls.lowLatencyMode && (details.partList?.length ?? 0) > 0;
@@ -195,7 +198,17 @@ export class Player {
       hls.recoverMediaError();
       return;
     }
-    this.again();
+    if (data.type === Hls.ErrorTypes.NETWORK_ERROR && this.seen && this.resumes < maxResumes) this.resume(hls);
+    else this.again();
+  }
+
+  /** The network failed, the picture did not: keep what is buffered and ask on. */
+  private resume(hls: Hls): void {
+    this.resumes++;
+    clearTimeout(this.retry);
+    this.retry = window.setTimeout(() => {
+      if (hls === this.hls) hls.startLoad();
+    }, this.backoff.next(300));
   }
 
   /** The source is beyond repair: load it anew after a while, and again until it works. */
@@ -215,6 +228,7 @@ export class Player {
     clearTimeout(this.retry);
     clearTimeout(this.stall);
     this.stalled = false;
+    this.resumes = 0;
     this.hls?.destroy();
     this.hls = null;
   }

@@ -151,7 +151,7 @@ class Health {
     this.advice.replaceChildren(...rows);
   }
 
-  private summary(connected: boolean): HTMLElement {
+  private summary(connected: boolean): HTMLLIElement {
     return h("li", { class: connected ? "good" : "idle", testid: "health-summary" },
       icon(...(connected ? icons.good : icons.wait)),
       speaker.say(h("span"), connected ? "studio.good" : "studio.idle"));
