@@ -253,7 +253,10 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 	scale := l.track.TimeScale
 	start, end := timeline.Duration(c.Start, scale), timeline.Duration(c.End, scale)
 	if l.shelf.open == nil {
-		l.shelf.begin(start, p.clock.pdt(start), l.init, l.broken)
+		// "The date and time represent the first sample of the segment" (RFC 8216bis,
+		// 4.4.4.6): the moment it is shown, which is what a viewer's clock reads.
+		shown := start + timeline.Duration(int64(c.Samples[0].CTS), scale)
+		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
 		l.broken = false
 	}
 	l.seq++

@@ -35,7 +35,7 @@ const (
 type Timeline struct {
 	video, audio *clock
 	anchored     bool
-	origin       int64         // input time of the leader's first presentation
+	origin       int64         // input time of the leader's first decoding
 	base         time.Duration // where origin lies on the line
 }
 
@@ -46,7 +46,6 @@ type clock struct {
 	primed  bool  // last is set
 	started bool  // since the anchor
 	first   int64 // input decoding time at the anchor
-	cts     int64 // composition offset of the first sync sample, in ticks
 	base    int64 // tick of the anchor
 	prev    int64 // tick of the sample before
 	grid    grid  // video
@@ -116,6 +115,10 @@ func (t *Timeline) clock(k media.Kind) *clock {
 
 // Place gives s its times in ticks of its track: DTS, CTS, and the nominal
 // Duration. end is where the leader's media ends so far; a new line starts there.
+//
+// The composition offsets stay as the encoder made them. Taking the first one off
+// all of them would show the first picture at the very start of the line, but make
+// some negative, and players built on FFmpeg show video with negative offsets late.
 func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdict) {
 	c := t.clock(s.Kind)
 	if c == nil {
@@ -151,7 +154,7 @@ func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdi
 
 func (t *Timeline) anchor(c *clock, s media.Sample, end time.Duration) {
 	t.anchored, t.base = true, end
-	t.origin = s.DTS + int64(s.CTS)
+	t.origin = s.DTS
 	c.first = s.DTS
 	for _, other := range []*clock{t.video, t.audio} {
 		if other != nil {
@@ -195,15 +198,13 @@ func (c *clock) placeVideo(s media.Sample) media.Sample {
 	said := c.base + (s.DTS-c.first)*c.out/c.in
 	t := c.grid.snap(said)
 	cts := c.grid.offset(int64(s.CTS) * c.out / c.in)
-	if !c.started {
-		c.started, c.cts = true, cts
-	}
+	c.started = true
 	at := t
 	if t <= c.prev { // a small step backwards: decode in the order of arrival, show when said
 		at = c.prev + 1
 	}
 	c.prev = at
-	s.DTS, s.CTS, s.Duration = at, int32(cts-c.cts+t-at), uint32(c.grid.frame())
+	s.DTS, s.CTS, s.Duration = at, int32(cts+t-at), uint32(c.grid.frame())
 	return s
 }
 
