@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // site is the origin with one room whose publisher is a loop over frames: two-second
 // GOPs at 30 fps and AAC beside them, as fast as the test wants.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	prom    *prometheus.Registry
 	stream  *packager.Stream
@@ -40,7 +40,7 @@ type site struct {
 	base    string // of the epoch
 }
 
-func open(t *testing.T, opts origin.Options) *site {
+func open(t testing.TB, opts origin.Options) *site {
 	t.Helper()
 	s := &site{t: t, prom: prometheus.NewRegistry()}
 	reg, err := packager.New(packager.DefaultConfig(), packager.Options{Registerer: s.prom})
@@ -344,12 +344,12 @@ func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{"v0.m3u8?_HLS_msn=1", "v0/s1.m4s", "v0/p1.m4s?x", "a0/init-1.mp4", "%2e%2e/x", "v0.m3u8?_HLS_msn=0&_HLS_part=3"} {
 		f.Add(seed, "bytes=0-1", "gzip")
 	}
+	s := open(f, origin.Options{})
 	f.Fuzz(func(t *testing.T, path, rng, encoding string) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/hls/live/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := open(t, origin.Options{})
 		r.URL.Path, r.URL.RawQuery, _ = strings.Cut(s.base+path, "?")
 		r.Header.Set("Range", rng)
 		r.Header.Set("Accept-Encoding", encoding)
