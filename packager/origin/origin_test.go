@@ -40,19 +40,19 @@ type site struct {
 	base    string // of the epoch
 }
 
-func open(t testing.TB, opts origin.Options) *site {
-	t.Helper()
-	s := &site{t: t, prom: prometheus.NewRegistry()}
+func open(tb testing.TB, opts origin.Options) *site {
+	tb.Helper()
+	s := &site{t: tb, prom: prometheus.NewRegistry()}
 	reg, err := packager.New(packager.DefaultConfig(), packager.Options{Registerer: s.prom})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	opts.Registerer = s.prom
 	if s.handler, err = origin.New(reg, opts); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if s.stream, err = reg.Attach("live"); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	avc, _ := hex.DecodeString("01640028ffe1001b67640028acd940780227e5c044000003000400000300f03c60c65801000468ef8fcbfdf8f800")
 	for _, tr := range []media.Track{
@@ -60,7 +60,7 @@ func open(t testing.TB, opts origin.Options) *site {
 		{Kind: media.Audio, Codec: media.AAC, TimeScale: 1000, Config: []byte{0x11, 0x90}, SampleRate: 48000, Channels: 2},
 	} {
 		if err := s.stream.SetTrack(tr); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	s.feed(6*30 + 16) // three segments and one part
