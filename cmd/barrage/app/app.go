@@ -72,11 +72,11 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 		return nil, err
 	}
 	clients := safehttp.NewClients(proxies)
-	viewers, err := a.bind("http.addr", cfg.HTTP.Addr)
+	viewers, err := a.bind(ctx, "http.addr", cfg.HTTP.Addr)
 	if err != nil {
 		return nil, err
 	}
-	operators, err := a.bind("admin.addr", cfg.Admin.Addr)
+	operators, err := a.bind(ctx, "admin.addr", cfg.Admin.Addr)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 		err = a.addChat(mux, clients)
 	}
 	if err == nil && r.media {
-		err = a.addMedia(mux, clients, build)
+		err = a.addMedia(mux, clients, build) //nolint:contextcheck // binding a local address does not block
 	}
 	if err != nil {
 		return nil, err
@@ -176,8 +176,8 @@ func (a *App) registerProcess(version string) error {
 }
 
 // bind opens a listener that is closed at the end even if nothing ever serves it.
-func (a *App) bind(key, addr string) (net.Listener, error) {
-	l, err := listen(key, addr)
+func (a *App) bind(ctx context.Context, key, addr string) (net.Listener, error) {
+	l, err := listen(ctx, key, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ func (l *lifecycle) run(ctx context.Context, name string, body func(context.Cont
 				err = errors.New("ended by itself")
 			}
 			l.fail(fmt.Errorf("%s: %w", name, err))
+			err = nil // reported once
 		}
 		done <- err
 	}()

@@ -42,16 +42,15 @@ func (c command) run(ctx context.Context, r role, args []string) error {
 		again := command{Process: c.Process, flags: flag.NewFlagSet("reload", flag.ContinueOnError)}
 		again.flags.String("addrs", "", "")
 		again.flags.Bool("banner", false, "")
-		fresh, _, _, err := again.config(args, 0)
-		return fresh, err
+		fresh, _, _, bad := again.config(args, 0)
+		return fresh, bad
 	})
-	if err = writeAddrs(*addrsFile, a.Addrs()); err != nil {
-		return errors.Join(err, a.lifecycle.stop(ctx))
+	err = writeAddrs(*addrsFile, a.Addrs())
+	if err == nil && r.media && (*banner || isTerminal(c.Stdout)) {
+		err = a.banner(c.Stdout)
 	}
-	if r.media && (*banner || isTerminal(c.Stdout)) {
-		if err = a.banner(c.Stdout); err != nil {
-			return errors.Join(err, a.lifecycle.stop(ctx))
-		}
+	if err != nil {
+		return errors.Join(err, a.lifecycle.stop(ctx))
 	}
 	return a.Run(ctx)
 }
