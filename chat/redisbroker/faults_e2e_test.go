@@ -98,9 +98,10 @@ func TestRedisKilled(t *testing.T) {
 		}
 		return time.Since(begin) < time.Millisecond
 	})
-	if reason, degraded := a.Degraded(); !degraded || !strings.Contains(reason, "redis") {
-		t.Errorf("Degraded = %q, %t", reason, degraded)
-	}
+	poll(t, recovery, "a says so", func() bool { // it has a link of its own to notice it by
+		reason, degraded := a.Degraded()
+		return degraded && strings.Contains(reason, "redis")
+	})
 
 	r.Start(t)
 	begin := time.Now()
