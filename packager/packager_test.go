@@ -240,3 +240,24 @@ func TestAwayEndsTheSegment(t *testing.T) {
 		}
 	})
 }
+
+// Parts stand in three segments at most, the one that the hint opens included:
+// strict decoders count it when they look for parts that should be gone (6.2.2).
+func TestPartsLeaveThePlaylist(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t))
+		src := &source{fps: 30, gop: 60}
+		src.run(r, 5*time.Second)
+		for range 40 {
+			src.run(r, 100*time.Millisecond)
+			body := r.body(r.folder() + "v0.m3u8")
+			parents := strings.Count(body, ",INDEPENDENT=YES\n") // the first part of each
+			if edge := body[strings.LastIndex(body, ".m4s\n"):]; !strings.Contains(edge, "#EXT-X-PART:") {
+				parents++
+			}
+			if parents > 3 {
+				t.Fatalf("parts in %d segments:\n%s", parents, body)
+			}
+		}
+	})
+}

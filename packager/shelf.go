@@ -147,7 +147,7 @@ func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media
 	}
 	m.Segments = make([]playlist.Segment, 0, len(listed))
 	for _, seg := range listed {
-		m.Segments = append(m.Segments, describe(seg, base, seg.start >= end-keptTargets*l.target))
+		m.Segments = append(m.Segments, describe(seg, base, seg.start > end-keptTargets*l.target))
 	}
 	return m
 }
