@@ -245,18 +245,27 @@ func TestAwayEndsTheSegment(t *testing.T) {
 // strict decoders count it when they look for parts that should be gone (6.2.2).
 func TestPartsLeaveThePlaylist(t *testing.T) {
 	live(t, packager.DefaultConfig(), func(r *room) {
-		r.tracks(videoTrack(t))
-		src := &source{fps: 30, gop: 60}
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true}
 		src.run(r, 5*time.Second)
-		for range 40 {
-			src.run(r, 100*time.Millisecond)
-			body := r.body(r.folder() + "v0.m3u8")
-			parents := strings.Count(body, ",INDEPENDENT=YES\n") // the first part of each
-			if edge := body[strings.LastIndex(body, ".m4s\n"):]; !strings.Contains(edge, "#EXT-X-PART:") {
-				parents++
+		for round := range 60 {
+			if round == 20 { // leaves a short segment
+				r.stream.Detach(false)
+				r.attach()
+				r.tracks(videoTrack(t), audioTrack(t))
 			}
-			if parents > 3 {
-				t.Fatalf("parts in %d segments:\n%s", parents, body)
+			src.run(r, 100*time.Millisecond)
+			for _, name := range []string{"v0", "a0"} {
+				body := r.body(r.folder() + name + ".m3u8")
+				parents := 1 // the last
+				for segment := range strings.SplitSeq(body[:strings.LastIndex(body, ".m4s\n")], ".m4s\n") {
+					if strings.Contains(segment, "#EXT-X-PART:") {
+						parents++
+					}
+				}
+				if parents > 3 {
+					t.Fatalf("%s: parts in %d segments:\n%s", name, parents, body)
+				}
 			}
 		}
 	})
