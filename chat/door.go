@@ -99,8 +99,9 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		gone()
 		return
 	}
-	if err = h.employ(newSubscriber(h, rm, conn), gone); err != nil {
-		conn.Close()
+	s := newSubscriber(h, rm, conn)
+	if err = h.employ(s, gone); err != nil {
+		s.hangUp()
 		gone()
 	}
 }

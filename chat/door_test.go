@@ -32,12 +32,12 @@ func TestOrigins(t *testing.T) {
 			if c.origin != "" {
 				header.Set("Origin", strings.ReplaceAll(c.origin, "HOST", n.addr))
 			}
-			conn, resp, err := n.connect(t, "live", header)
-			if (err == nil) != want || err != nil && resp.StatusCode != http.StatusForbidden {
-				t.Errorf("origin %q: %v, %v, want allowed %v", c.origin, resp.StatusCode, err, want)
+			conn, status, err := n.connect(t, "live", header)
+			if (err == nil) != want || err != nil && status != http.StatusForbidden {
+				t.Errorf("origin %q: %v, %v, want allowed %v", c.origin, status, err, want)
 			}
 			if conn != nil {
-				conn.Close()
+				_ = conn.Close()
 			}
 		}
 	}
@@ -47,7 +47,7 @@ func TestHTTP(t *testing.T) {
 	n := start(t, setup{config: func(c *chat.Config) { c.AllowedOrigins = []string{"https://fans.example"} }})
 	get := func(path, origin string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		if origin != "" {
 			r.Header.Set("Origin", origin)
 		}
@@ -64,7 +64,9 @@ func TestHTTP(t *testing.T) {
 		{"/chat/v1/nothing", "not_found", 404},
 	} {
 		w := get(c.path, "")
-		var body struct{ Error struct{ Code, Message string } }
+		var body struct {
+			Error struct{ Code, Message string }
+		}
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != c.status || body.Error.Code != c.code || body.Error.Message == "" {
 			t.Errorf("%s: %d %s, %v, want %d %s", c.path, w.Code, w.Body, err, c.status, c.code)
 		}

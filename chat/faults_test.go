@@ -199,7 +199,10 @@ func TestLeaderIsCutOff(t *testing.T) {
 func TestLeaderStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, _, pages := pair(t)
-		pages[0].say("last", "last words")
+		pages[0].say("first", "first words")
+		synctest.Wait()
+		pages[0].say("last", "last words") // waits for the next flush
+		synctest.Wait()
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
@@ -220,7 +223,7 @@ func TestLeaderStops(t *testing.T) {
 		if d := time.Since(begin); d > time.Second {
 			t.Errorf("after a clean stop the next comment took %v, want at most 1 s", d)
 		}
-		balanced(t, 4, nodes[:]...)
+		balanced(t, 5, nodes[:]...)
 	})
 }
 
@@ -307,7 +310,7 @@ func TestNewEpoch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { sub.Close() })
+			t.Cleanup(func() { _ = sub.Close() })
 		}
 		way.set(func(f *flaky) { f.Broker, f.down = fresh, false })
 		reset := p.await("reset", func(m message) bool { return m.Op == "reset" })

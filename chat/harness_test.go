@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,10 +41,10 @@ type setup struct {
 	addr   func(*http.Request) netip.Addr
 }
 
-func start(t *testing.T, s setup) *node {
-	t.Helper()
+func start(tb testing.TB, s setup) *node {
+	tb.Helper()
 	if s.broker == nil {
-		s.broker = newMemory(t)
+		s.broker = newMemory(tb)
 	}
 	cfg := chat.DefaultConfig()
 	cfg.Rate, cfg.Burst = 1000, 1000
@@ -53,7 +54,7 @@ func start(t *testing.T, s setup) *node {
 	reg := prometheus.NewPedanticRegistry()
 	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n := &node{hub: hub, reg: reg}
 	var ln net.Listener
@@ -63,7 +64,7 @@ func start(t *testing.T, s setup) *node {
 	} else {
 		ln, err = net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's listener
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		n.dial, n.addr = new(net.Dialer).DialContext, ln.Addr().String()
 	}
@@ -73,7 +74,7 @@ func start(t *testing.T, s setup) *node {
 	parts.Go(func() { _ = srv.Serve(ln) })
 	parts.Go(func() {
 		if err := hub.Run(ctx); err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 	})
 	n.stop = sync.OnceFunc(func() {
@@ -81,14 +82,14 @@ func start(t *testing.T, s setup) *node {
 		_ = srv.Close()
 		parts.Wait()
 	})
-	t.Cleanup(n.stop)
+	tb.Cleanup(n.stop)
 	return n
 }
 
-func newMemory(t *testing.T) *chat.Memory {
-	t.Helper()
+func newMemory(tb testing.TB) *chat.Memory {
+	tb.Helper()
 	m := chat.NewMemory(chat.MemoryOptions{})
-	t.Cleanup(func() { m.Close() })
+	tb.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
@@ -129,36 +130,37 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // message is any message of the server.
 type message struct {
-	Op       string              `json:"op"`
-	Kind     string              `json:"kind"`
-	Epoch    string              `json:"epoch"`
-	Seq      uint64              `json:"seq"`
-	Resumed  bool                `json:"resumed"`
+	Op       string                                 `json:"op"`
+	Kind     string                                 `json:"kind"`
+	Epoch    string                                 `json:"epoch"`
+	Seq      uint64                                 `json:"seq"`
+	Resumed  bool                                   `json:"resumed"`
 	You      struct{ ID, Nick, Role, Token string } `json:"you"`
-	Nick     string              `json:"nick"`
+	Nick     string                                 `json:"nick"`
 	Policy   struct{ Tick, Delay, Burst int }       `json:"policy"`
-	Tick     int                 `json:"tick"`
-	History  [][]any             `json:"history"`
+	Tick     int                                    `json:"tick"`
+	Delay    int                                    `json:"delay"`
+	History  [][]any                                `json:"history"`
 	Counters struct{ Viewers, Comments, Likes int } `json:"counters"`
-	Session  any                 `json:"session"` // an object in welcome, a name in the event
-	Phase    string              `json:"phase"`
-	Live     bool                `json:"live"`
-	Degraded bool                `json:"degraded"`
-	C        [][]any             `json:"c"`
-	Rest     int                 `json:"rest"`
-	Viewers  int                 `json:"viewers"`
-	Likes    int                 `json:"likes"`
-	A        [][]string          `json:"a"`
-	From     uint64              `json:"from"`
-	To       uint64              `json:"to"`
-	Code     any                 `json:"code"`
-	Reason   string              `json:"reason"`
-	RetryMS  int64               `json:"retry_ms"`
+	Session  any                                    `json:"session"` // an object in welcome, a name in the event
+	Phase    string                                 `json:"phase"`
+	Live     bool                                   `json:"live"`
+	Degraded bool                                   `json:"degraded"`
+	C        [][]any                                `json:"c"`
+	Rest     int                                    `json:"rest"`
+	Viewers  int                                    `json:"viewers"`
+	Likes    int                                    `json:"likes"`
+	A        [][]string                             `json:"a"`
+	From     uint64                                 `json:"from"`
+	To       uint64                                 `json:"to"`
+	Code     any                                    `json:"code"`
+	Reason   string                                 `json:"reason"`
+	RetryMS  int64                                  `json:"retry_ms"`
 }
 
 // page is a browser's socket with everything it was told.
 type page struct {
-	t       *testing.T
+	t       testing.TB
 	conn    *websocket.Conn
 	welcome message
 
@@ -170,45 +172,45 @@ type page struct {
 	done   chan struct{}
 }
 
-func (n *node) connect(t *testing.T, room string, header http.Header) (*websocket.Conn, *http.Response, error) {
-	t.Helper()
+// connect dials a room; status is that of the HTTP answer.
+func (n *node) connect(tb testing.TB, room string, header http.Header) (conn *websocket.Conn, status int, err error) {
+	tb.Helper()
 	d := websocket.Dialer{NetDialContext: n.dial, Subprotocols: []string{chat.Subprotocol}, ReadBufferSize: 1024, WriteBufferSize: 1024}
-	conn, resp, err := d.DialContext(t.Context(), "ws://"+n.addr+"/chat/v1/rooms/"+room+"/ws", header)
+	conn, resp, err := d.DialContext(tb.Context(), "ws://"+n.addr+"/chat/v1/rooms/"+room+"/ws", header)
 	if resp != nil {
-		t.Cleanup(func() { resp.Body.Close() })
+		status = resp.StatusCode
+		_ = resp.Body.Close()
 	}
-	return conn, resp, err
+	return conn, status, err
 }
 
 // join opens a page and reads its welcome. hello is the message without "op".
-func (n *node) join(t *testing.T, room string, hello map[string]any) *page {
-	t.Helper()
-	p := n.open(t, room)
+func (n *node) join(tb testing.TB, room string, hello map[string]any) *page {
+	tb.Helper()
+	p := n.open(tb, room)
 	msg := map[string]any{"op": "hello"}
-	for k, v := range hello {
-		msg[k] = v
-	}
+	maps.Copy(msg, hello)
 	p.send(msg)
 	p.welcome = p.await("welcome", func(m message) bool { return m.Op == "welcome" })
 	return p
 }
 
 // open opens a page that says nothing yet.
-func (n *node) open(t *testing.T, room string) *page {
-	t.Helper()
-	conn, _, err := n.connect(t, room, nil)
+func (n *node) open(tb testing.TB, room string) *page {
+	tb.Helper()
+	conn, _, err := n.connect(tb, room, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return watch(t, conn)
+	return watch(tb, conn)
 }
 
 // watch makes a page of a socket.
-func watch(t *testing.T, conn *websocket.Conn) *page {
-	t.Helper()
-	p := &page{t: t, conn: conn, news: make(chan struct{}), done: make(chan struct{})}
+func watch(tb testing.TB, conn *websocket.Conn) *page {
+	tb.Helper()
+	p := &page{t: tb, conn: conn, news: make(chan struct{}), done: make(chan struct{})}
 	go p.read()
-	t.Cleanup(p.leave)
+	tb.Cleanup(p.leave)
 	return p
 }
 
@@ -242,7 +244,7 @@ func (p *page) read() {
 }
 
 func (p *page) leave() {
-	p.conn.Close()
+	_ = p.conn.Close()
 	<-p.done
 }
 
@@ -366,11 +368,11 @@ func (p *page) end() (bye message, code int) {
 }
 
 // metric returns the value of a counter or gauge, summed over its labels.
-func (n *node) metric(t *testing.T, name string) float64 {
-	t.Helper()
+func (n *node) metric(tb testing.TB, name string) float64 {
+	tb.Helper()
 	families, err := n.reg.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range families {
 		if f.GetName() != "barrage_chat_"+name {
@@ -382,22 +384,30 @@ func (n *node) metric(t *testing.T, name string) float64 {
 		}
 		return sum
 	}
-	t.Fatalf("no metric %s", name)
+	tb.Fatalf("no metric %s", name)
 	return 0
 }
 
-// balanced checks the invariant over all nodes.
+// balanced checks the invariant over all nodes, once what is on its way has
+// arrived.
 func balanced(t *testing.T, want int, nodes ...*node) {
 	t.Helper()
-	sum := make(map[string]float64)
-	for _, n := range nodes {
-		for _, name := range []string{"logged", "accepted", "shown", "combined", "rest"} {
-			sum[name] += n.metric(t, "comments_"+name+"_total")
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	var sum map[string]float64
+	for range 400 {
+		sum = make(map[string]float64)
+		for _, n := range nodes {
+			for _, name := range []string{"logged", "accepted", "shown", "combined", "rest"} {
+				sum[name] += n.metric(t, "comments_"+name+"_total")
+			}
 		}
+		if sum["logged"] == float64(want) && sum["accepted"] == float64(want) && sum["shown"]+sum["combined"]+sum["rest"] == float64(want) {
+			return
+		}
+		<-again.C
 	}
-	if sum["logged"] != float64(want) || sum["accepted"] != float64(want) || sum["shown"]+sum["combined"]+sum["rest"] != float64(want) {
-		t.Errorf("counters = %v, want logged = accepted = shown + combined + rest = %d", sum, want)
-	}
+	t.Errorf("counters = %v, want logged = accepted = shown + combined + rest = %d", sum, want)
 }
 
 func cid(n int) string { return "c" + strconv.Itoa(n) }

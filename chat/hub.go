@@ -116,9 +116,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.desk.roomLoops.Wait()
 
 	h.desk.mu.Lock()
-	bye := restartBye(len(h.desk.subs))
+	farewell := restartBye(len(h.desk.subs))
 	for s := range h.desk.subs {
-		s.close(bye)
+		s.close(farewell)
 	}
 	h.desk.mu.Unlock()
 	h.desk.conns.Wait()

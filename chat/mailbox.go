@@ -45,9 +45,12 @@ func NewMailbox(h Handler) *Mailbox {
 	return m
 }
 
-// Frame hands over one frame; the mailbox keeps it.
+// Frame hands over one frame, which is not changed afterwards. An empty one is
+// left out.
 func (m *Mailbox) Frame(frame []byte) {
-	m.put(delivery{frame: frame})
+	if len(frame) > 0 {
+		m.put(delivery{frame: frame})
+	}
 }
 
 // State hands over a state.

@@ -42,6 +42,7 @@ func TestMailboxOrder(t *testing.T) {
 		m.Link(false)
 		m.State(chat.RoomState{Phase: "live"})
 		m.Link(true)
+		m.Frame(nil)
 		m.Frame([]byte("2"))
 		synctest.Wait()
 		if got, want := d.read(), []string{"1", "link false", "state live", "link true", "2"}; !slices.Equal(got, want) {

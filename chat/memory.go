@@ -129,9 +129,6 @@ func (r *memoryRoom) idle(now time.Time) bool {
 // publish hands frame to every subscription. Under Memory.mu, so that all of
 // them see the same order.
 func (r *memoryRoom) publish(frame []byte) {
-	if len(frame) == 0 {
-		return
-	}
 	for s := range r.subs {
 		s.mailbox.Frame(frame)
 	}

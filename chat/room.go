@@ -83,12 +83,14 @@ func (r *room) run() {
 	if sub == nil {
 		return
 	}
-	defer sub.Close()
 	r.load()
 	var loops sync.WaitGroup
 	loops.Go(r.lead)
 	loops.Go(r.flush)
 	loops.Wait()
+	if err := sub.Close(); err != nil {
+		r.hub.log.Debug("chat room left", "room", r.name, "err", err)
+	}
 }
 
 func (r *room) end() {

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"barrage/chat"
+	"barrage/chat/internal/wire"
 	"barrage/internal/token"
 )
 
@@ -144,7 +145,7 @@ func TestSlowSubscriberHurtsNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // closed by the server already
 		if err = conn.WriteJSON(map[string]any{"op": "hello"}); err != nil {
 			t.Fatal(err)
 		}
@@ -355,21 +356,55 @@ func TestSessionAndMoment(t *testing.T) {
 	})
 }
 
+// TestBusyNode has another node, played by the test, report many subscribers
+// and then fall silent.
+func TestBusyNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newMemory(t)
+		n := start(t, setup{broker: broker, pipes: true})
+		p := n.join(t, "live", nil)
+		p.say("1", "one")
+		p.ack("1")
+		if err := broker.Publish(t.Context(), "live", wire.AppendPartial(nil, wire.Partial{Node: "other", Viewers: 20_000})); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		p.await("viewers", func(m message) bool { return m.Op == "tick" && m.Viewers == 20_001 })
+		slower := p.await("policy", func(m message) bool { return m.Kind == "policy" })
+		if slower.Tick != 320 || slower.Delay != 620 || time.Since(begin) > 2*time.Second {
+			t.Errorf("policy = %+v after %v, want 20,000 × 8 µs in half a core: 320 ms", slower, time.Since(begin))
+		}
+		p.await("the usual pace", func(m message) bool { return m.Kind == "policy" && m.Tick == 100 })
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("a silent node counted for %v", d)
+		}
+		last := 0
+		for _, m := range p.messages() {
+			if m.Op == "tick" {
+				last = m.Viewers
+			}
+		}
+		if last != 1 {
+			t.Errorf("%d viewers at the end, want 1", last)
+		}
+	})
+}
+
 func TestOneAddress(t *testing.T) {
 	n := start(t, setup{config: func(c *chat.Config) { c.MaxConnsPerAddr, c.MaxRooms = 2, 1 }})
 	first := n.join(t, "live", nil)
-	if _, resp, err := n.connect(t, "other", nil); err == nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a second room: %v, %v", resp, err)
+	if _, status, err := n.connect(t, "other", nil); err == nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a second room: %v, %v", status, err)
 	}
 	n.join(t, "live", nil)
-	if _, resp, err := n.connect(t, "live", nil); err == nil || resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("a third connection: %v, %v", resp, err)
+	if _, status, err := n.connect(t, "live", nil); err == nil || status != http.StatusTooManyRequests {
+		t.Errorf("a third connection: %v, %v", status, err)
 	}
 	first.leave()
 	for {
 		conn, _, err := n.connect(t, "live", nil)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			break
 		}
 		if t.Context().Err() != nil {

@@ -68,7 +68,7 @@ func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
 
 // serve is the life of a connection; it closes it.
 func (s *subscriber) serve() {
-	defer s.conn.Close()
+	defer s.hangUp()
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
 	if refused != nil {
@@ -89,7 +89,7 @@ func (s *subscriber) serve() {
 
 // greet reads hello and finds out who it is, or returns why not.
 func (s *subscriber) greet() (wire.Client, *bye) {
-	s.conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	s.readWithin(helloTimeout)
 	refuse := func(b bye) (wire.Client, *bye) { return wire.Client{}, &b }
 	select {
 	case <-s.done: // close has set another deadline, which ours has replaced
@@ -231,7 +231,7 @@ func (s *subscriber) alive() error {
 // linger reads on until the other side has closed too, for a moment: closing a
 // socket with unread input makes TCP throw away what was last written.
 func (s *subscriber) linger() {
-	s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
 		if errors.Is(err, websocket.ErrReadLimit) {
@@ -296,8 +296,8 @@ func (s *subscriber) close(b bye) {
 	close(s.done)
 	// What the reader and the writer are in the middle of must end. net.Conn
 	// allows this from any goroutine.
-	s.conn.NetConn().SetReadDeadline(time.Now())
-	s.conn.NetConn().SetWriteDeadline(time.Now().Add(byeTimeout))
+	_ = s.conn.NetConn().SetReadDeadline(time.Now())
+	_ = s.conn.NetConn().SetWriteDeadline(time.Now().Add(byeTimeout))
 }
 
 // write is the one goroutine that writes: what is for all from cursor on, and
@@ -333,7 +333,7 @@ func (s *subscriber) fail(err error) {
 	} else {
 		s.close(byeGone("gone"))
 	}
-	s.conn.Close()
+	s.hangUp()
 }
 
 // follow writes the entry after cursor, or brings a subscriber that is far
@@ -343,7 +343,7 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}
-	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	s.writeWithin(writeTimeout)
 	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame)
 }
 
@@ -357,7 +357,7 @@ func (s *subscriber) deliver() error {
 }
 
 func (s *subscriber) send(frames ...[]byte) error {
-	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	s.writeWithin(writeTimeout)
 	for _, frame := range frames {
 		if err := s.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
 			return err
@@ -369,7 +369,7 @@ func (s *subscriber) send(frames ...[]byte) error {
 // last writes what is there already, and then goodbye.
 func (s *subscriber) last(cursor *entry) {
 	if s.why.code == 0 {
-		s.conn.Close()
+		s.hangUp()
 		return
 	}
 	err := s.deliver()
@@ -383,7 +383,7 @@ func (s *subscriber) last(cursor *entry) {
 		break
 	}
 	if err != nil {
-		s.conn.Close()
+		s.hangUp()
 		return
 	}
 	s.farewell()
@@ -394,13 +394,21 @@ func (s *subscriber) farewell() {
 	if s.why.code == 0 {
 		return
 	}
-	deadline := time.Now().Add(byeTimeout)
-	s.conn.SetWriteDeadline(deadline)
+	s.writeWithin(byeTimeout)
 	err := s.conn.WriteMessage(websocket.TextMessage, wire.AppendBye(nil, s.why.code, s.why.reason, s.why.retry.Milliseconds()))
 	if err == nil {
-		err = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(s.why.code, s.why.reason), deadline)
+		err = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(s.why.code, s.why.reason), time.Now().Add(byeTimeout))
 	}
 	if err != nil {
-		s.conn.Close()
+		s.hangUp()
 	}
 }
+
+// The errors of the next three say that the socket is closed already; the read
+// or write that follows says it again.
+
+func (s *subscriber) hangUp() { _ = s.conn.Close() }
+
+func (s *subscriber) readWithin(d time.Duration) { _ = s.conn.SetReadDeadline(time.Now().Add(d)) }
+
+func (s *subscriber) writeWithin(d time.Duration) { _ = s.conn.SetWriteDeadline(time.Now().Add(d)) }

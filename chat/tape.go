@@ -28,7 +28,7 @@ type entry struct {
 // tape is the list's end and the ring of the last ticks, guarded by room.mu.
 type tape struct {
 	tail *entry
-	prev *entry // before tail
+	prev *entry   // before tail
 	ring []*entry // ticks only, oldest first
 
 	newest atomic.Uint64 // tail.pos, for writers that do not hold the lock

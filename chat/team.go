@@ -143,8 +143,11 @@ func (r *room) countViewers() int {
 // busiest needs mu: the subscribers of the node that has most.
 func (r *room) busiest() int {
 	most := r.out.subs
+	now := r.hub.clock()
 	for _, p := range r.team.peers {
-		most = max(most, p.viewers)
+		if now-p.seen < peerSilent {
+			most = max(most, p.viewers)
+		}
 	}
 	return most
 }
@@ -154,7 +157,7 @@ func (r *room) busiest() int {
 // viewer.
 func (r *room) pace() {
 	d := time.Duration(r.busiest()) * frameCost * frameShare
-	d = (d + intervalStep - 1) / intervalStep * intervalStep
+	d = (d + intervalStep - 1).Truncate(intervalStep)
 	r.team.interval = min(max(d, r.hub.cfg.TickMin), tickMax)
 	if r.team.interval != r.team.announced {
 		r.team.announced = r.team.interval

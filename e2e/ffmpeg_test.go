@@ -40,9 +40,11 @@ func (c card) args(url string) []string {
 		if gop == 0 {
 			gop = 60
 		}
-		// scenecut would put sync samples at the flashes.
-		args = append(args, "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "2", "-g", strconv.Itoa(gop),
-			"-x264-params", "scenecut=0", "-pix_fmt", "yuv420p", "-b:v", "600k", "-threads", "1")
+		// Three B-frames, one of them referred to: what x264 does by itself, and the
+		// greatest distance between decoding and showing. scenecut would put sync
+		// samples at the flashes.
+		args = append(args, "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "3", "-g", strconv.Itoa(gop),
+			"-x264-params", "scenecut=0:b-adapt=0", "-pix_fmt", "yuv420p", "-b:v", "600k", "-threads", "1")
 	}
 	if !c.noAudio {
 		args = append(args, "-c:a", "aac", "-b:a", "96k")

@@ -61,7 +61,9 @@ func dialRaw(tb testing.TB, addr net.Addr) *client {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(clientTimeout))
+	if err = conn.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
+		tb.Fatal(err)
+	}
 	return &client{t: tb, conn: conn, r: bufio.NewReader(conn), chunk: 128, streams: map[byte]*incoming{}}
 }
 
@@ -149,7 +151,7 @@ func (c *client) goodbye(name string) {
 // leave closes without a word and waits until the server has closed too.
 func (c *client) leave() {
 	c.t.Helper()
-	c.conn.(*net.TCPConn).CloseWrite()
+	_ = c.conn.(*net.TCPConn).CloseWrite() // fails when the server was first
 	if _, err := io.Copy(io.Discard, c.r); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatal("the server did not close the connection")
 	}

@@ -12,6 +12,9 @@ const maxRefusals = 256
 // errBusy says that the room could not be had.
 var errBusy = errors.New("the room is still busy with its previous publisher: try again in a few seconds")
 
+// errStopping refuses publishers while the server goes down.
+var errStopping = errors.New("the server is restarting: try again in a few seconds")
+
 // errSuperseded ends a publisher whose room was taken while it waited.
 var errSuperseded = errors.New("another publisher took over the room")
 
@@ -68,7 +71,7 @@ func (r *rooms) take(p *publication, stop <-chan struct{}) (tookOver bool, err e
 	case <-t.C:
 		return false, errBusy
 	case <-stop:
-		return false, errBusy
+		return false, errStopping
 	}
 	if p.conn.kicked.Load() != nil {
 		return false, errSuperseded

@@ -116,7 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	s.listener.Close() // Run may end before Serve has taken the listener
+	_ = s.listener.Close() // Run may end before Serve has taken the listener
 	serving.Wait()
 	s.conns.stop()
 	return err

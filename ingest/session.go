@@ -80,8 +80,13 @@ func (s *session) write(chunkStream int, stream uint32, m message.Message) error
 	return s.rtmp.Write(ctx, chunkStream, 0, &rtmp.ChunkMessage{StreamID: stream, Message: m})
 }
 
-// status sends an onStatus of level error.
+// status sends an onStatus of level error. Nothing is sent on a connection that
+// we closed: a first write on a chunk stream that fails makes go-rtmp wait 3 s
+// for it when it closes.
 func (s *session) status(stream uint32, code, description string) {
+	if s.conn.kicked.Load() != nil {
+		return
+	}
 	body := newStatusBody(code, description)
 	err := s.write(chunkStreamStatus, stream, &message.CommandMessage{
 		CommandName: "onStatus", Encoding: message.EncodingTypeAMF0, Body: body,

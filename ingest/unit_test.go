@@ -157,7 +157,9 @@ func TestAcceptNeverSpins(t *testing.T) {
 			if n := inner.calls.Load(); n > c.most {
 				t.Errorf("%s: %d accepts in 10 s, want at most %d", name, n, c.most)
 			}
-			l.Close()
+			if err = l.Close(); err != nil {
+				t.Errorf("%s: Close = %v", name, err)
+			}
 			if err = <-ended; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("%s: Accept after Close = %v, want net.ErrClosed", name, err)
 			}

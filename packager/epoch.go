@@ -51,6 +51,7 @@ type lane struct {
 	broken    bool // the next segment starts with a discontinuity
 	dirty     bool // something is to be published
 	rate      bitrate
+	seen      time.Time // newest sample
 }
 
 // bitrate measures segments.
@@ -69,8 +70,8 @@ func (b *bitrate) add(seg *segment) {
 	}
 }
 
-// bound returns the average and the peak in whole kbit/s, as bits. "The peak
-// segment bit rate" (4.4.6.2) of what has not been broadcast yet is unknown: a
+// bound returns the average and the peak in whole kbit/s, as bits. BANDWIDTH is the
+// peak of all segments (4.4.6.2), but most of them have not been broadcast yet: a
 // quarter is added to the average, or a tenth to the peak so far.
 func (b *bitrate) bound(promised int) (average, peak int) {
 	if b.dur <= 0 {

@@ -3,21 +3,18 @@ package packager_test
 import (
 	"context"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/Eyevinn/hls-m3u8/m3u8"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
-
 	"barrage/packager"
 	"barrage/packager/media"
 	"barrage/packager/origin"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +55,7 @@ type room struct {
 }
 
 // live runs test in a bubble, with a registry that runs and the room "live" attached.
-func live(t *testing.T, cfg packager.Config, test func(*testing.T, *room)) {
+func live(t *testing.T, cfg packager.Config, test func(*room)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -79,7 +76,7 @@ func live(t *testing.T, cfg packager.Config, test func(*testing.T, *room)) {
 			}
 		}()
 		r.attach()
-		test(t, r)
+		test(r)
 	})
 }
 
@@ -109,6 +106,7 @@ type source struct {
 	offset  int64          // milliseconds all times start with
 	reorder int            // B-frames: how many frames pictures are reordered by
 	lossy   func(int) bool // frames the network loses
+	weight  int            // bytes of a picture; 0: 500
 	frames  int
 	units   int
 }
@@ -151,7 +149,7 @@ func (s *source) video() media.Sample {
 	n := s.frames
 	s.frames++
 	m := media.Sample{
-		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: []byte(strings.Repeat("v", 500)),
+		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: make([]byte, max(s.weight, 500)),
 	}
 	if s.reorder > 0 { // the pattern P b b: a P is shown after the two b that follow it
 		shift := []int{s.reorder, 0, 0}[(n%s.gop)%3]
@@ -166,31 +164,29 @@ func (s *source) video() media.Sample {
 func (s *source) sound() media.Sample {
 	n := s.units
 	s.units++
-	return media.Sample{Kind: media.Audio, DTS: s.offset + int64(n)*1024*1000/48000, Data: []byte(strings.Repeat("a", 170))}
+	return media.Sample{Kind: media.Audio, DTS: s.offset + int64(n)*1024*1000/48000, Data: make([]byte, 170)}
+}
+
+// answer is what the origin says.
+type answer struct {
+	status int
+	body   string
 }
 
 // get asks the origin.
-func (r *room) get(path string) *http.Response {
-	return r.do(httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, path, http.NoBody))
-}
-
-func (r *room) do(req *http.Request) *http.Response {
+func (r *room) get(path string) answer {
 	w := httptest.NewRecorder()
-	r.origin.ServeHTTP(w, req)
-	return w.Result()
+	r.origin.ServeHTTP(w, httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, path, http.NoBody))
+	return answer{w.Code, w.Body.String()}
 }
 
 func (r *room) body(path string) string {
 	r.t.Helper()
-	res := r.get(path)
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
+	a := r.get(path)
+	if a.status != http.StatusOK {
+		r.t.Fatalf("GET %s = %d %s, want 200", path, a.status, a.body)
 	}
-	if res.StatusCode != http.StatusOK {
-		r.t.Fatalf("GET %s = %d %s, want 200", path, res.StatusCode, b)
-	}
-	return string(b)
+	return a.body
 }
 
 // folder returns where the media playlists of the room are.
@@ -203,17 +199,20 @@ func (r *room) folder() string {
 	return "/hls/live/" + st.Epoch + "/"
 }
 
-// media parses a media playlist of the room with a strict decoder that is not ours.
-func (r *room) media(name string) *m3u8.MediaPlaylist {
-	r.t.Helper()
-	return parse(r.t, r.body(r.folder()+name+".m3u8"))
-}
-
-func parse(t *testing.T, text string) *m3u8.MediaPlaylist {
+// metric adds up the series of a metric.
+func metric(t *testing.T, r *room, name string) float64 {
 	t.Helper()
-	p, kind, err := m3u8.DecodeFrom(strings.NewReader(text), true)
-	if err != nil || kind != m3u8.MEDIA {
-		t.Fatalf("decode playlist: %v\n%s", err, text)
+	all, err := r.prom.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p.(*m3u8.MediaPlaylist)
+	var sum float64
+	for _, f := range all {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }

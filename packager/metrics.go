@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"barrage/packager/media"
 	"barrage/packager/timeline"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics of all streams; nothing is labelled by room.
@@ -37,8 +37,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return prometheus.Opts{Namespace: "barrage", Subsystem: "packager", Name: name, Help: help}
 	}
 	hist := func(name, help string, buckets []float64) prometheus.Histogram {
-		o := opts(name, help)
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: o.Namespace, Subsystem: o.Subsystem, Name: name, Help: help, Buckets: buckets})
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "barrage", Subsystem: "packager", Name: name, Help: help, Buckets: buckets})
 	}
 	counter := func(name, help string, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts(opts(name, help)), []string{label})

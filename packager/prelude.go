@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -15,6 +16,7 @@ const (
 	waitUnknown  = time.Second      // for a second track nobody promised
 	waitPromised = 5 * time.Second  // for one that onMetaData promised
 	maxTarget    = 10 * time.Second // the longest target duration
+	silence      = 10 * time.Second // of one track of the layout, before the others go on without it
 	maxPrelude   = 32 << 20         // bytes held before the epoch starts without its first GOP
 )
 
@@ -44,7 +46,7 @@ func (p *prelude) setTrack(t media.Track, now time.Time) {
 	if p.since.IsZero() {
 		p.since = now
 	}
-	if _, changed := p.tracks[t.Kind]; changed {
+	if old, known := p.tracks[t.Kind]; known && !bytes.Equal(old.Config, t.Config) {
 		p.entries, p.bytes = nil, 0 // of another configuration
 	}
 	p.tracks[t.Kind] = t

@@ -17,8 +17,8 @@ type limits struct {
 	bytes            int64
 }
 
-// What a playlist must go on listing, and for how long parts stay in it:
-// "three Target Durations from the end of the Playlist" (6.2.2).
+// What a playlist must go on listing, and how far from its end parts stay in it, in
+// target durations (RFC 8216bis, 6.2.2).
 const keptTargets = 3
 
 // shelf is what the writer of one rendition edits: segments come in at the end,
@@ -67,10 +67,9 @@ func (s *shelf) close() *segment {
 	return done
 }
 
-// trim takes what is too old off the playlist and off the shelf. "A server MUST
-// NOT remove a segment from a playlist file if the duration of the playlist minus
-// that of the segment is less than three times the target duration"; a removed one
-// stays available for its own and the playlist's duration (6.2.2).
+// trim takes what is too old off the playlist and off the shelf. A playlist must
+// never get shorter than three target durations, and a segment that left it stays
+// available for its own and the playlist's duration (RFC 8216bis, 6.2.2).
 func (s *shelf) trim() {
 	for s.span(s.listed+1, len(s.segments)) >= s.limits.window {
 		s.unlist()

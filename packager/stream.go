@@ -13,31 +13,6 @@ import (
 	"barrage/packager/timeline"
 )
 
-// Phase is where a room is in the life of its session.
-type Phase string
-
-// The phases.
-const (
-	PhaseOffline  Phase = "offline"  // nobody is publishing
-	PhaseStarting Phase = "starting" // a publisher is there, nothing can be played yet
-	PhaseLive     Phase = "live"
-	PhaseAway     Phase = "away"  // the publisher is gone and may come back into the same session
-	PhaseEnded    Phase = "ended" // the playlists say ENDLIST and can still be played
-)
-
-// Status describes a room at one moment.
-type Status struct {
-	Room, Session, Epoch string
-	Phase                Phase
-	Since                time.Time     // of the phase
-	PDT                  time.Time     // program date time of the newest sample
-	PDTAt                time.Time     // when that sample came, with monotonic reading
-	Window               time.Duration // how far back a viewer can go
-	Latency              time.Duration // how far behind PDT low-latency players aim to be
-	Players              int           // HLS players that are not our page's
-	Tracks               []media.Track // as they leave
-}
-
 // Stream is the live thing of one room. One publisher at a time writes to it, the
 // registry's timers too: all of that under mu. Readers use view and share no
 // lock with them.
@@ -185,7 +160,8 @@ func (s *Stream) writable() error {
 	return nil
 }
 
-// relayout ends the epoch because another track has come, and collects for the next.
+// relayout ends the epoch because another track has come, or one has gone, and
+// collects for the next.
 func (s *Stream) relayout() error {
 	err := s.retire()
 	s.prelude = newPrelude(false)
@@ -204,7 +180,7 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && s.late(m) {
+	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
 		if err := s.relayout(); err != nil {
 			return err
 		}
@@ -257,6 +233,7 @@ func (s *Stream) settle() error {
 	} else {
 		for _, t := range layout {
 			s.packer.retrack(t, reasonPublish)
+			s.packer.lane(t.Kind).seen = s.env.now()
 		}
 	}
 	s.packer.quiet = true
@@ -425,26 +402,4 @@ func (s *Stream) stop() {
 	if s.session != nil {
 		s.note(s.end(s.env.now()))
 	}
-}
-
-// Status describes the room now.
-func (s *Stream) Status() Status {
-	now := s.env.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: s.audience.count(now)}
-	if s.session != nil {
-		st.Session, st.PDT, st.PDTAt = s.session.id, s.session.pdt, s.session.seenAt
-	}
-	if e, ok := s.Current(); ok {
-		st.Epoch = e.ID
-	}
-	if p := s.packer; p != nil {
-		st.Window = p.lanes[0].rendition.Window().Duration()
-		st.Latency = 3*p.limits.partTarget + p.limits.part
-		for _, l := range p.lanes {
-			st.Tracks = append(st.Tracks, l.track)
-		}
-	}
-	return st
 }

@@ -84,9 +84,9 @@ func (w *Window) Duration() time.Duration {
 	return d
 }
 
-// Has answers a blocking reload: "the Playlist contains a Media Segment with a
-// Media Sequence Number of N or later", with part M of it when part >= 0
-// (6.2.5.2). A part behind the end of its segment is the first of the next.
+// Has answers a blocking reload: is there a segment with this media sequence number
+// or a later one, and with this part of it when part >= 0? A part behind the end of
+// its segment is the first of the next (RFC 8216bis, 6.2.5.2).
 func (w *Window) Has(msn uint64, part int) bool {
 	switch {
 	case msn+1 < w.nextMSN:

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,16 +64,17 @@ func newLink(client *redis.Client, k keys, logger *slog.Logger) *link {
 }
 
 // session is one connection of the link, from dialling to its first error.
-// Its fields are guarded by link.mu.
 type session struct {
 	pubsub *redis.PubSub
-	// unanswered counts the commands per channel that Redis has not acknowledged;
-	// an unsubscribe that nobody asked for has none.
+	probed bool           // a heartbeat came back on it; of the receiving goroutine alone
+	work   sync.WaitGroup // settle
+	ended  chan struct{}  // closed when it is over
+
+	// Guarded by link.mu: unanswered counts the commands per channel that Redis
+	// has not acknowledged; an unsubscribe that nobody asked for has none. up means
+	// probed, and everything acknowledged.
 	unanswered map[string]int
-	probed     bool          // a heartbeat came back on it
-	up         bool          // probed and everything acknowledged
-	ended      chan struct{} // closed when it is over
-	work       sync.WaitGroup
+	up         bool
 }
 
 // run keeps the link until ctx ends.
@@ -80,7 +82,6 @@ func (l *link) run(ctx context.Context) {
 	pause, said := minPause, false
 	for ctx.Err() == nil {
 		wasUp, err := l.serve(ctx)
-		l.attempted()
 		if wasUp {
 			pause, said = minPause, false
 			l.metrics.reconnects.Inc()
@@ -90,9 +91,10 @@ func (l *link) run(ctx context.Context) {
 			l.logger.Warn("redis lost", "err", err,
 				"hint", "comments stay on their node until redis answers; check that it runs and that chat.redis.url is right")
 		}
+		l.attempted()
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause + mathrand.N(pause)): //nolint:gosec // jitter is no secret
+		case <-time.After(pause + rand.N(pause)): //nolint:gosec // jitter is no secret
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -106,8 +108,8 @@ func (l *link) serve(ctx context.Context) (wasUp bool, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = s.pubsub.Close() }) // unblocks the receiving
 	err = l.receive(ctx, s)
 	wasUp = l.end(s)
-	cancel()
 	stop()
+	cancel()
 	_ = s.pubsub.Close() // of a connection that is of no use any more
 	s.work.Wait()
 	return wasUp, err
@@ -120,6 +122,9 @@ func (l *link) receive(ctx context.Context, s *session) error {
 	}
 	for {
 		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("no heartbeat for %v: %w", silence, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -151,7 +156,6 @@ func (l *link) open(ctx context.Context, s *session) error {
 	}
 	l.session = s
 	l.mu.Unlock()
-	l.heart.hurry()
 	if len(channels) == 0 {
 		return nil
 	}
@@ -161,35 +165,26 @@ func (l *link) open(ctx context.Context, s *session) error {
 // received takes one thing from the connection. It says whether the session
 // has just come up.
 func (l *link) received(s *session, msg any) (becameUp bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	switch msg := msg.(type) {
 	case *redis.Subscription:
 		if err := l.answered(s, msg); err != nil {
 			return false, err
 		}
 	case *redis.Message:
-		if msg.Channel == l.heart.channel {
-			l.heart.heard()
-			s.probed = true
-			break
+		if msg.Channel != l.heart.channel {
+			l.deliver(msg)
+			return false, nil
 		}
-		l.deliver(msg)
+		l.heart.heard()
+		s.probed = true
 	}
-	if s.up || !s.probed || len(s.unanswered) > 0 {
-		return false, nil
-	}
-	s.up = true
-	for _, r := range l.rooms {
-		for sub := range r.subs {
-			sub.mailbox.Link(true)
-		}
-	}
-	return true, nil
+	return l.comeUp(s), nil
 }
 
-// answered notes that Redis did one of our commands. Callers hold mu.
+// answered notes that Redis did one of our commands.
 func (l *link) answered(s *session, msg *redis.Subscription) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch n := s.unanswered[msg.Channel]; n {
 	case 0:
 		return fmt.Errorf("%w: %s without being asked", errUnsubscribed, msg.Kind)
@@ -202,7 +197,26 @@ func (l *link) answered(s *session, msg *redis.Subscription) error {
 	if r := l.rooms[msg.Channel]; r != nil {
 		r.join()
 	}
+	if msg.Channel == l.heart.channel {
+		l.heart.hurry() // sent earlier it could come back before we listen
+	}
 	return nil
+}
+
+// comeUp tells every handler once nothing is missing any more.
+func (l *link) comeUp(s *session) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.up || !s.probed || len(s.unanswered) > 0 {
+		return false
+	}
+	s.up = true
+	for _, r := range l.rooms {
+		for sub := range r.subs {
+			sub.mailbox.Link(true)
+		}
+	}
+	return true
 }
 
 // end forgets s and tells every handler.

@@ -145,27 +145,29 @@ func (l *link) leave(ctx context.Context, sub *subscription) {
 	}
 }
 
-// deliver hands a message to the room's mailboxes, which never block. Callers
-// hold mu.
+// deliver hands a message to the room's mailboxes, which never block.
 func (l *link) deliver(m *redis.Message) {
+	msg, err := parseMessage(m.Payload)
+	if err != nil {
+		l.metrics.foreign.Inc()
+		l.foreign.Do(func() { // once: whoever sent it can send many
+			l.logger.Warn("message on the bus not understood", "err", err,
+				"hint", "something else publishes on barrage's channels, or a node is of another version")
+		})
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	r := l.rooms[m.Channel]
 	if r == nil {
 		return // left, and the unsubscribe is on its way
 	}
-	msg, err := parseMessage(m.Payload)
-	switch {
-	case err != nil:
-		l.metrics.foreign.Inc()
-		l.foreign.Do(func() { // once: whoever sent it can send many
-			l.logger.Warn("message on the bus not understood", "room", r.name, "err", err,
-				"hint", "something else publishes on barrage's channels, or a node is of another version")
-		})
-	case msg.state != nil:
+	if msg.state != nil {
 		l.setState(r, msg.state.State, time.Duration(msg.state.TTL)*time.Millisecond)
-	case len(msg.frame) > 0:
-		for sub := range r.subs {
-			sub.mailbox.Frame(msg.frame)
-		}
+		return
+	}
+	for sub := range r.subs {
+		sub.mailbox.Frame(msg.frame)
 	}
 }
 

@@ -38,12 +38,12 @@ func (b *Backoff) Fail(addr netip.Addr, now time.Time) time.Duration {
 		b.addrs = map[netip.Prefix]failures{}
 	}
 	net := Network(addr)
-	f := b.addrs[net]
+	f, known := b.addrs[net]
+	if !known {
+		b.makeRoom()
+	}
 	if now.Sub(f.last) > forgetAfter {
 		f.n = 0
-	}
-	if f.n == 0 {
-		b.makeRoom(now)
 	}
 	f.n++
 	f.last = now
@@ -59,23 +59,25 @@ func delay(n int) time.Duration {
 	return min(firstDelay<<min(n-freeFailures-1, 16), maxDelay)
 }
 
-// makeRoom keeps the map bounded: what is old goes, and when nothing is old, any
-// entry, because forgetting one guesser is better than growing for all of them.
-func (b *Backoff) makeRoom(now time.Time) {
+// makeRoom keeps the map bounded. Of a few entries, which Go picks at random,
+// the one that was wrong the longest ago goes: forgetting one guesser is better
+// than growing for all of them, or than searching while they come.
+func (b *Backoff) makeRoom() {
 	if len(b.addrs) < maxAddresses {
 		return
 	}
+	const looks = 16
+	var oldest netip.Prefix
+	seen := 0
 	for net, f := range b.addrs {
-		if now.Sub(f.last) > forgetAfter {
-			delete(b.addrs, net)
+		if seen == 0 || f.last.Before(b.addrs[oldest].last) {
+			oldest = net
+		}
+		if seen++; seen == looks {
+			break
 		}
 	}
-	for net := range b.addrs {
-		if len(b.addrs) < maxAddresses {
-			return
-		}
-		delete(b.addrs, net)
-	}
+	delete(b.addrs, oldest)
 }
 
 // Network returns what counts as one address: an IPv4 address, or the network

@@ -151,6 +151,5 @@ func syncDir(path string) {
 	if err != nil {
 		return
 	}
-	defer dir.Close()
-	dir.Sync() //nolint:errcheck,gosec // best effort, see above
+	_ = errors.Join(dir.Sync(), dir.Close()) // best effort, see above
 }

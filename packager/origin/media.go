@@ -54,9 +54,9 @@ func (at place) reply(kind string, body [][]byte, found bool) reply {
 	return reply{kind: kind, status: http.StatusOK, mime: at.mime, cache: cacheForever, body: body, ranging: true}
 }
 
-// part answers for a part, and waits for the one that was announced: "a server [...]
-// MUST NOT respond with a 404 to a request for a hinted resource before it is known
-// that it will not come" is what 4.4.5.3 and 6.2.6 amount to.
+// part answers for a part, and waits for the one that was announced: a preload hint
+// is an invitation to ask before the part is there (RFC 8216bis, 6.2.6). Only a hint
+// that came to nothing is 404.
 func (h *handler) part(r *http.Request, at place, n uint64) reply {
 	w := at.rendition.Window()
 	if w.Hinted(n) {

@@ -14,9 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"barrage/packager"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Options wires the handler.
@@ -217,7 +217,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 	ask, directed, err := parseWant(r.URL.RawQuery)
 	cache := cacheShort
 	switch {
-	case win.Ended: // "MUST ignore the delivery directives" (6.2.5)
+	case win.Ended: // a playlist that ends ignores the delivery directives (6.2.5)
 	case err != nil:
 		return badRequest(err.Error())
 	case directed && win.TooFar(ask.msn, ask.part):
@@ -254,7 +254,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 }
 
 // lasting is how long the answer to a directive holds: the address names a state of
-// the playlist that never changes. "Six Target Durations" (appendix B.1).
+// the playlist that never changes; six target durations are what appendix B.1 advises.
 func lasting(w *packager.Window) string {
 	return "public, max-age=" + strconv.Itoa(int(6*w.TargetDuration/time.Second))
 }
@@ -269,8 +269,8 @@ func stalled(kind, outcome string) reply {
 // hold waits, in slices after which it looks whether the publisher has gone away.
 //
 // hls.js waits max(3 x PART-TARGET, 0.8 x target duration) for the first byte of a
-// blocking reload and leaves the low-latency mode when it times out. "If a blocking
-// request [...] is not satisfied within three target durations: 503" (6.2.5.2).
+// blocking reload and leaves the low-latency mode when it times out. RFC 8216bis,
+// 6.2.5.2: a request that is blocked for three target durations should get 503.
 func (h *handler) hold(ctx context.Context, at place, wait func(context.Context) (*packager.Window, error)) (*packager.Window, string) {
 	w := at.rendition.Window()
 	if h.waiting.Add(1) > h.limit {

@@ -41,7 +41,7 @@ type Rules struct {
 	First      int64 // the very first segment ends at the first sync sample after this
 	Segment    int64 // later ones after this
 	Target     int64 // EXT-X-TARGETDURATION
-	Half       int64 // half a second, what rounding to whole seconds forgives
+	Half       int64 // almost half a second: what rounding to whole seconds forgives, after rounding to milliseconds
 }
 
 // NewRules converts times to ticks of scale. An epoch with video takes the first
@@ -50,7 +50,7 @@ func NewRules(part, partTarget, first, segment, target time.Duration, scale uint
 	t := func(d time.Duration) int64 {
 		return int64(d/time.Second)*int64(scale) + int64(d%time.Second)*int64(scale)/int64(time.Second)
 	}
-	return Rules{Part: t(part), PartTarget: t(partTarget), First: t(first), Segment: t(segment), Target: t(target), Half: t(time.Second / 2)}
+	return Rules{Part: t(part), PartTarget: t(partTarget), First: t(first), Segment: t(segment), Target: t(target), Half: t(499 * time.Millisecond)}
 }
 
 // Cut is what ends: a part, a segment, or both.
@@ -101,7 +101,7 @@ func (r *run) cut(n int) Cut {
 	if len(rest) > 0 {
 		c.End = rest[0].DTS
 	}
-	r.pending = append(make([]media.Sample, 0, cap(r.pending)), rest...)
+	r.pending = append(make([]media.Sample, 0, len(rest)+min(n, 128)), rest...)
 	r.start = c.End
 	return c
 }
@@ -139,7 +139,7 @@ func (l *Leader) GOP() int64 { return l.gop }
 
 // Push takes the next sample and appends to dst what it completes.
 func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
-	l.reach(s.DTS, l.start+l.rules.Part)
+	l.reach(s.DTS, min(l.start+l.rules.Part, l.segment+l.rules.Target+l.rules.Half-1))
 	if l.complete(int64(s.Duration)) {
 		dst = append(dst, l.cut(len(l.pending)))
 	}
@@ -160,8 +160,8 @@ func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 }
 
 // complete says that the part is as long as it should be, or that another sample
-// would not fit. The spec: "The duration of a Partial Segment MUST be less than
-// or equal to the Part Target Duration" and at least 85 % of it (4.4.4.9).
+// would not fit: a part must not last longer than the part target duration, nor less
+// than 85 % of it (RFC 8216bis, 4.4.4.9).
 func (l *Leader) complete(next int64) bool {
 	d := l.end - l.start
 	return len(l.pending) > 0 && (d+next/2 >= l.rules.Part || d+next > l.rules.PartTarget)
@@ -183,8 +183,7 @@ func (l *Leader) ends(s media.Sample) (ends, forced bool) {
 			return true, false
 		}
 	}
-	// "The EXTINF duration of each Media Segment [...], when rounded to the nearest
-	// integer, MUST be less than or equal to the Target Duration" (4.4.3.1).
+	// EXTINF rounded to whole seconds must not exceed the target duration (4.4.3.1).
 	if d+int64(s.Duration) >= l.rules.Target+l.rules.Half {
 		return true, !s.Sync
 	}

@@ -1,9 +1,9 @@
 package timeline
 
 import (
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
-
 	"barrage/packager/media"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
 
 // AudioUnit returns how many samples of tr.SampleRate one access unit holds.

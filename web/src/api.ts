@@ -36,6 +36,7 @@ export interface Ingest {
   video: Video | null;
   audio: Audio | null;
   warnings: string[]; // codes
+  refused: string; // why the last attempt to publish failed, while nobody does; in the server's words
 }
 
 export interface Publish {
@@ -101,6 +102,7 @@ export function parseIngest(value: unknown): Ingest {
     video: parseVideo(v.video),
     audio: parseAudio(v.audio),
     warnings: list(v.warnings).map((w) => text(dict(w).code)).filter((c) => c !== ""),
+    refused: text(dict(v.refused).reason),
   };
 }
 

@@ -178,8 +178,8 @@ export class Chat {
     this.timer = window.setTimeout(() => this.open(), this.backoff.next(this.retryMs));
   }
 
-  /** The network came back: no reason to sit out the wait. */
-  private readonly hurry = (): void => {
+  /** The network or the server came back: no reason to sit out the wait. */
+  readonly hurry = (): void => {
     if (!this.socket && !this.stopped && this.retryMs >= 0) this.open();
   };
 }

@@ -160,7 +160,7 @@ export class Controls {
 
   private togglePlay(): void {
     if (this.player.video.paused) this.player.play();
-    else this.player.video.pause();
+    else this.player.pause();
   }
 
   private toggleMute(): void {

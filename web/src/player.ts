@@ -24,6 +24,9 @@ export interface PlayerEvents {
 
 const stallMs = 1500; // from here on a stall is the stream's, not a hiccup
 const maxErrors = 20;
+const maxResumes = 6; // in a row without a fragment; then the source is loaded anew
+const tooFarBehind = 7; // seconds: beyond the range in which hls.js plays faster to catch up
+const jumpEvery = 15_000; // ms: a machine that cannot keep up must not jump all the time
 
 /** Apple's engine plays HLS better itself; Chromium's answer to canPlayType is no reason to prefer it. */
 function prefersNative(video: HTMLVideoElement): boolean {
@@ -54,6 +57,9 @@ export class Player {
   private stall = 0;
   private stalled = false;
   private lastRecovery = 0;
+  private resumes = 0;
+  private lastJump = 0;
+  private followsLive = true; // until the viewer pauses: then falling behind is what they want
   private picture: Picture = "none";
   private seen = false; // this source has moved once
 
@@ -74,6 +80,7 @@ export class Player {
   load(url: string): void {
     this.drop();
     this.url = url;
+    this.followsLive = true;
     this.set(this.seen ? "stalled" : "loading");
     if (this.native) this.video.src = url;
     else this.attach(url);
@@ -114,7 +121,22 @@ export class Player {
     return live === null ? 0 : Math.max(0, live - this.video.currentTime);
   }
 
+  /** Jumps forward when stalls, not the viewer, have left the picture far behind. Called once a second. */
+  keepUp(): void {
+    const now = performance.now();
+    if (!this.followsLive || this.picture !== "moving" || this.behind() < tooFarBehind) return;
+    if (now - this.lastJump < jumpEvery) return;
+    this.lastJump = now;
+    this.goLive();
+  }
+
+  pause(): void {
+    this.followsLive = false;
+    this.video.pause();
+  }
+
   goLive(): void {
+    this.followsLive = true;
     const live = this.livePosition();
     if (live !== null) this.video.currentTime = live;
     this.play();
@@ -145,6 +167,7 @@ export class Player {
     hls.on(Hls.Events.FRAG_LOADED, (_, data) => {
       if (data.part) this.stats.partsLoaded++;
       this.backoff.reset();
+      this.resumes = 0;
     });
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
       this.stats.lowLatency = hls.lowLatencyMode && (details.partList?.length ?? 0) > 0;
@@ -175,7 +198,17 @@ export class Player {
       hls.recoverMediaError();
       return;
     }
-    this.again();
+    if (data.type === Hls.ErrorTypes.NETWORK_ERROR && this.seen && this.resumes < maxResumes) this.resume(hls);
+    else this.again();
+  }
+
+  /** The network failed, the picture did not: keep what is buffered and ask on. */
+  private resume(hls: Hls): void {
+    this.resumes++;
+    clearTimeout(this.retry);
+    this.retry = window.setTimeout(() => {
+      if (hls === this.hls) hls.startLoad();
+    }, this.backoff.next(300));
   }
 
   /** The source is beyond repair: load it anew after a while, and again until it works. */
@@ -195,6 +228,7 @@ export class Player {
     clearTimeout(this.retry);
     clearTimeout(this.stall);
     this.stalled = false;
+    this.resumes = 0;
     this.hls?.destroy();
     this.hls = null;
   }

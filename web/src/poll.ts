@@ -12,7 +12,7 @@ const hiddenFactor = 6;
 
 /** Calls `ask` about every `interval` ms. A rejected promise means: slower. */
 export function poll(interval: number, ask: () => Promise<void>): Poll {
-  const backoff = new Backoff({ first: interval, max: interval * 5 });
+  const backoff = new Backoff({ first: interval, max: interval * 2 });
   let timer = 0;
   let running = false;
   let again = false;

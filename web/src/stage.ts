@@ -55,7 +55,7 @@ export class Stage {
     this.root.append(this.controls.sound, this.controls.help, this.controls.bar);
     this.bullets = new Bullets(layer, { playhead: () => this.player.playhead() });
     this.bullets.enabled = this.controls.bulletsOn;
-    setInterval(() => this.controls.refreshLive(), 1000);
+    setInterval(() => this.beat(), 1000);
     this.refresh();
   }
 
@@ -72,6 +72,11 @@ export class Stage {
   lost(): void {
     this.reachable = false;
     this.refresh();
+  }
+
+  private beat(): void {
+    this.player.keepUp();
+    this.controls.refreshLive();
   }
 
   /** Loads what is not loaded, and what has been numbered anew. */

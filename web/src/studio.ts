@@ -143,12 +143,18 @@ class Health {
       return row;
     });
     this.root.dataset.codes = advice.map((a) => a.code).join(" ");
-    if (rows.length === 0) {
-      const paths = i.connected ? icons.good : icons.wait;
-      rows.push(h("li", { class: i.connected ? "good" : "idle", testid: "health-summary" }, icon(...paths),
-        speaker.say(h("span"), i.connected ? "studio.good" : "studio.idle")));
+    if (!i.connected && i.refused) {
+      rows.push(h("li", { class: "warn", testid: "refused" }, icon(...icons.warn),
+        speaker.say(h("span"), "studio.refused", { reason: i.refused })));
     }
+    if (rows.length === 0) rows.push(this.summary(i.connected));
     this.advice.replaceChildren(...rows);
+  }
+
+  private summary(connected: boolean): HTMLLIElement {
+    return h("li", { class: connected ? "good" : "idle", testid: "health-summary" },
+      icon(...(connected ? icons.good : icons.wait)),
+      speaker.say(h("span"), connected ? "studio.good" : "studio.idle"));
   }
 }
 

@@ -81,6 +81,11 @@ export class Talk {
     this.chat.start();
   }
 
+  /** The server answers again: connect now, if there is no connection. */
+  hurry(): void {
+    this.chat.hurry();
+  }
+
   private assemble(): HTMLElement {
     const { speaker } = this.options;
     const like = h("button", { class: "like", type: "button", testid: "like" }, icon(...icons.heart), this.likes);

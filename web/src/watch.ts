@@ -19,7 +19,7 @@ export interface Watch {
   talk: Talk;
 }
 
-const every = 2500;
+const every = 2500; // ms; spread by poll's jitter, so what hangs on it is spread, too
 
 export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = {}, token = ""): Watch {
   const stage = new Stage(config, speaker, {
@@ -38,12 +38,16 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
       session: () => asking.now(), // chat only says that something changed; the API says what
     },
   });
+  let lost = false;
   const asking = poll(every, async () => {
     try {
       const room = await fetchRoom(config.room);
+      if (lost) talk.hurry();
+      lost = false;
       stage.follow(room);
       hooks.room?.(room);
     } catch (e) {
+      lost = true;
       stage.lost();
       throw e;
     }

@@ -1,0 +1,123 @@
+//go:build e2e
+
+package chat_test
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"barrage/chat"
+	"barrage/chat/brokertest"
+	"barrage/chat/redisbroker"
+)
+
+// overRedis starts two nodes with the default rates, joined by a real Redis.
+func overRedis(t *testing.T) (*brokertest.Redis, [2]*node) {
+	t.Helper()
+	r := brokertest.StartRedis(t)
+	var nodes [2]*node
+	for i := range nodes {
+		b, err := redisbroker.New(t.Context(), redisbroker.Options{URL: r.URL()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := b.Close(); err != nil {
+				t.Errorf("close broker: %v", err)
+			}
+		})
+		nodes[i] = start(t, setup{broker: b, config: func(c *chat.Config) { c.Rate, c.Burst = 1, 3 }})
+	}
+	return r, nodes
+}
+
+// TestHundredSubscribersOverRedis: 40 comments a second for 10 s over two
+// nodes; everyone is acked and seen once by everybody.
+func TestHundredSubscribersOverRedis(t *testing.T) {
+	_, nodes := overRedis(t)
+	var pages []*page
+	for i := range 100 {
+		pages = append(pages, nodes[i%2].join(t, "live", nil))
+	}
+	pages[0].await("100 viewers", func(m message) bool { return m.Op == "tick" && m.Viewers == 100 })
+	const comments = 400
+	pace := time.NewTicker(25 * time.Millisecond)
+	defer pace.Stop()
+	for i := range comments {
+		<-pace.C
+		pages[i%len(pages)].say(cid(i), cid(i))
+	}
+	for i := range comments {
+		if ack := pages[i%len(pages)].ack(cid(i)); ack[2] != "shown" {
+			t.Errorf("ack = %v, want shown", ack)
+		}
+		for _, p := range pages {
+			p.shown(cid(i))
+		}
+	}
+	for j, p := range pages {
+		seen := p.texts()
+		for i := range comments {
+			if seen[cid(i)] != 1 {
+				t.Errorf("page %d saw %s %d times", j, cid(i), seen[cid(i)])
+			}
+		}
+	}
+	balanced(t, comments, nodes[:]...)
+}
+
+// TestRedisHangs: a Redis that stands still for a while costs comments their
+// acceptance, but none that was acked.
+func TestRedisHangs(t *testing.T) {
+	r, nodes := overRedis(t)
+	pages := []*page{nodes[0].join(t, "live", nil), nodes[1].join(t, "live", nil)}
+	for i, p := range pages {
+		p.say("before", cid(i))
+		p.ack("before")
+	}
+	r.Signal(t, syscall.SIGSTOP)
+	for i, p := range pages {
+		p.await("degraded", func(m message) bool { return m.Kind == "degraded" && m.Degraded })
+		p.say("during", "during "+cid(i))
+		if ack := p.ack("during"); ack[2] != "rejected" || ack[3] != "unavailable" {
+			t.Errorf("ack = %v, want rejected: unavailable", ack)
+		}
+	}
+	r.Signal(t, syscall.SIGCONT)
+	begin := time.Now()
+	for i, p := range pages {
+		p.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		p.say("after", "after "+cid(i))
+		for _, q := range pages {
+			q.shown("after " + cid(i))
+		}
+	}
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("recovery took %v, want at most 5 s", d)
+	}
+}
+
+// TestRedisForgets: a Redis that crashes without a disk comes back empty.
+func TestRedisForgets(t *testing.T) {
+	r, nodes := overRedis(t)
+	pages := []*page{nodes[0].join(t, "live", nil), nodes[1].join(t, "live", nil)}
+	pages[0].say("before", "before")
+	pages[1].shown("before")
+	r.Kill(t)
+	for _, p := range pages {
+		p.await("degraded", func(m message) bool { return m.Kind == "degraded" && m.Degraded })
+	}
+	r.Start(t)
+	for i, p := range pages {
+		p.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		reset := p.await("reset", func(m message) bool { return m.Op == "reset" })
+		if reset.Epoch == p.welcome.Epoch {
+			t.Errorf("reset to the same epoch %q", reset.Epoch)
+		}
+		p.say("after", "after "+cid(i))
+		for _, q := range pages {
+			q.shown("after " + cid(i))
+		}
+	}
+}
