@@ -41,7 +41,9 @@ func BenchmarkReader(b *testing.B) {
 			start := newWire().chunkSize(chunk).b
 			r := guard.NewReader(func(guard.Drop) {})
 			r.SetPublishing(true)
-			r.Next(start)
+			if _, _, err := r.Next(start); err != nil {
+				b.Fatal(err)
+			}
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -137,9 +139,12 @@ func serve(inner io.ReadWriteCloser, h rtmp.Handler) {
 		}
 	}})
 	done := make(chan struct{})
-	go func() { defer close(done); srv.Serve(once) }()
+	go func() {
+		defer close(done)
+		_ = srv.Serve(once) // rtmp.ErrClosed
+	}()
 	<-once.done
-	srv.Close()
+	_ = srv.Close()
 	<-done
 }
 

@@ -204,8 +204,9 @@ func (in *inbound) delete(c *call) {
 	case amf0.Number:
 		s = streamNumber(v.Number)
 	case amf0.String:
-		n, _ := strconv.ParseFloat(v.Text, 64)
+		n, _ := strconv.ParseFloat(v.Text, 64) // what is no number is no stream
 		s = streamNumber(n)
+	default:
 	}
 	if s == 0 || !in.streams[s].made {
 		s = in.engine

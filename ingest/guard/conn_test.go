@@ -80,19 +80,21 @@ func TestL15ConnectResult(t *testing.T) {
 func TestL28Writes(t *testing.T) {
 	n := &network{Reader: bytes.NewReader(append(handshake(), newWire().connect().b...))}
 	c := guard.New(n, guard.Options{})
-	io.ReadFull(c, make([]byte, 1))
+	mustRead(t, c, 1)
 	for b := range slices.Chunk(handshake(), 450) { // the engine writes in 7
-		c.Write(b)
+		mustWrite(t, c, b)
 	}
 	if n.writes != 0 {
 		t.Errorf("%d writes while the client's own handshake is at hand, want 0", n.writes)
 	}
-	io.ReadAll(c)
+	if _, err := io.ReadAll(c); err != nil {
+		t.Fatal(err)
+	}
 	if n.writes != 1 || n.sent.Len() != len(handshake()) {
 		t.Errorf("%d writes of %d bytes, want the handshake in 1", n.writes, n.sent.Len())
 	}
 	for b := range slices.Chunk(connectResult("_result").b, 128) {
-		c.Write(b)
+		mustWrite(t, c, b)
 	}
 	if n.writes != 2 {
 		t.Errorf("%d writes, want 2: the answer to connect in 1", n.writes)
@@ -180,7 +182,7 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 	if _, err := io.ReadAll(c); !errors.Is(err, cut) {
 		t.Errorf("answering on a broken connection: %v, want %v", err, cut)
 	}
-	c.Write(handshake())
+	mustWrite(t, c, handshake())
 	if _, err := c.Write(connectResult("_result").b); !errors.Is(err, cut) {
 		t.Errorf("Write on a broken connection: %v, want %v", err, cut)
 	}
@@ -226,15 +228,18 @@ func TestL24RoundTrip(t *testing.T) {
 		g := &gate{pieces: make(chan []byte)}
 		c := guard.New(g, guard.Options{})
 		done := make(chan struct{})
-		go func() { defer close(done); io.Copy(io.Discard, c) }()
+		go func() {
+			defer close(done)
+			_, _ = io.Copy(io.Discard, c) // until the client goes
+		}()
 		pong := func(token byte) {
 			g.pieces <- newWire().message(guard.KindUserControl, 0, 0, "\x00\x07\x00\x00\x00"+string([]byte{token})).b
 			synctest.Wait()
 		}
 		g.pieces <- append(handshake(), newWire().connect().b...)
 		synctest.Wait()
-		c.Write(handshake())
-		c.Write(connectResult("_result").b) // with a ping behind it
+		mustWrite(t, c, handshake())
+		mustWrite(t, c, connectResult("_result").b) // with a ping behind it
 		if d, ok := c.RTT(); ok {
 			t.Errorf("RTT before any answer = %v", d)
 		}
@@ -263,4 +268,18 @@ func TestL24RoundTrip(t *testing.T) {
 		close(g.pieces)
 		<-done
 	})
+}
+
+func mustRead(t *testing.T, r io.Reader, n int) {
+	t.Helper()
+	if _, err := io.ReadFull(r, make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustWrite(t *testing.T, w io.Writer, b []byte) {
+	t.Helper()
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -20,7 +20,7 @@ const (
 
 func TestCommands(t *testing.T) {
 	object := func(fields ...string) string { return begin + strings.Join(fields, "") + end }
-	long := "\x0c" + string(u32(70)) + strings.Repeat("l", 70)
+	longText := "\x0c" + string(u32(70)) + strings.Repeat("l", 70)
 	for name, c := range map[string]struct {
 		w      *wire
 		engine []string
@@ -31,14 +31,16 @@ func TestCommands(t *testing.T) {
 		"L6 AMF 3 commands": {
 			newWire().message(guard.KindCommandAMF3, 0, 0, "\x00"+text("connect")+number(1)+object(field("app", text("live")))).
 				message(guard.KindCommandAMF3, 0, 0, "\x00"+text("createStream")+number(2)+null),
-			[]string{connected, created}, nil, 0,
+			[]string{connected, created},
+			nil, 0,
 		},
 		"L12 odd values in connect": {
 			newWire().command(0, text("connect"), number(1), object(
-				field("app", long), field("flashVer", "\x06"), field("tcUrl", text("a\xffb")), field("fpad", number(0)),
+				field("app", longText), field("flashVer", "\x06"), field("tcUrl", text("a\xffb")), field("fpad", number(0)),
 				field("capabilities", text("239")), field("when", "\x0b"+number(1)[1:]+"\x00\x00"), field("x", "\x10\x00\x01T"+end), field("u", "\x0d"),
 			)),
-			[]string{`connect@0(1 {app:"` + strings.Repeat("l", 70) + `" flashVer:"" tcUrl:"a�b"})`}, nil, 0,
+			[]string{`connect@0(1 {app:"` + strings.Repeat("l", 70) + `" flashVer:"" tcUrl:"a�b"})`},
+			nil, 0,
 		},
 		"L12 connect with an ECMA array": {
 			newWire().command(0, text("connect"), number(1), "\x08\x00\x00\x00\x07", field("app", text("live")), end), []string{connected}, nil, 0,
@@ -49,44 +51,55 @@ func TestCommands(t *testing.T) {
 		"transactions that are none": {newWire().connect().command(0, text("createStream"), number(-1), null), []string{connected, `createStream@0(0 null)`}, nil, 0},
 		"L13 deleteStream with a text": {
 			publisher().command(0, text("deleteStream"), number(4), null, text("1")),
-			[]string{connected, created, published, `deleteStream@0(0 null 1)`}, nil, 0,
+			[]string{connected, created, published, `deleteStream@0(0 null 1)`},
+			nil, 0,
 		},
 		"deleteStream of an unknown stream ends what is published": {
 			publisher().command(0, text("deleteStream"), number(4), null, number(77)),
-			[]string{connected, created, published, `deleteStream@0(0 null 1)`}, nil, 0,
+			[]string{connected, created, published, `deleteStream@0(0 null 1)`},
+			nil, 0,
 		},
 		"deleteStream of nothing": {
 			newWire().connect().command(0, text("deleteStream"), number(4), null, number(1)), []string{connected}, nil, 1,
 		},
 		"deleteStream of a stream that does not publish": {
 			publisher().command(0, text("createStream"), number(4), null).command(0, text("deleteStream"), number(5), null, number(2)),
-			[]string{connected, created, published, `createStream@0(4 null)`, `deleteStream@0(0 null 2)`}, nil, 0,
+			[]string{connected, created, published, `createStream@0(4 null)`, `deleteStream@0(0 null 2)`},
+			nil, 0,
 		},
 		"L18 releaseStream and FCPublish are answered": {
 			newWire().connect().command(0, text("releaseStream"), number(2), null, text("key")).command(0, text("FCPublish"), number(3), null, text("key")),
-			[]string{connected}, []string{`_result@0(2 null undefined)`, `_result@0(3 null undefined)`}, 0,
+			[]string{connected},
+			[]string{`_result@0(2 null undefined)`, `_result@0(3 null undefined)`},
+			0,
 		},
 		"L20 names missing or null": {
 			newWire().connect().command(0, text("releaseStream"), number(2)).command(0, text("FCPublish"), number(3), null, null).
 				command(0, text("createStream"), number(2), null).command(1, text("publish"), number(4), null, null),
-			[]string{connected, created, `publish@1(4 null "" "live")`}, []string{`_result@0(2 null undefined)`, `_result@0(3 null undefined)`}, 0,
+			[]string{connected, created, `publish@1(4 null "" "live")`},
+			[]string{`_result@0(2 null undefined)`, `_result@0(3 null undefined)`},
+			0,
 		},
 		"L21 publish on a stream not made": {
 			newWire().connect().command(7, text("publish"), number(3), null, text("key")),
-			[]string{connected, unasked, published}, nil, 0,
+			[]string{connected, unasked, published},
+			nil, 0,
 		},
 		"L22 publish on stream 0": {
 			newWire().connect().command(0, text("createStream"), number(2), null).command(0, text("publish"), number(3), null, text("key"), text("live")),
-			[]string{connected, created, published}, nil, 0,
+			[]string{connected, created, published},
+			nil, 0,
 		},
 		"publish twice on one stream": {publisher().command(1, text("publish"), number(3), null, text("key")), []string{connected, created, published}, nil, 1},
 		"publish again on one stream": {
 			publisher().command(1, text("closeStream"), number(0), null).command(1, text("publish"), number(3), null, text("key")),
-			[]string{connected, created, published, `closeStream@1(0 null)`, `deleteStream@0(0 null 1)`, unasked, published}, nil, 0,
+			[]string{connected, created, published, `closeStream@1(0 null)`, `deleteStream@0(0 null 1)`, unasked, published},
+			nil, 0,
 		},
 		"goodbye": {
 			publisher().command(0, text("FCUnpublish"), number(4), null, text("key")).command(0, text("deleteStream"), number(5), null, number(1)),
-			[]string{connected, created, published, `FCUnpublish@0(4 null "key")`, `deleteStream@0(0 null 1)`}, nil, 0,
+			[]string{connected, created, published, `FCUnpublish@0(4 null "key")`, `deleteStream@0(0 null 1)`},
+			nil, 0,
 		},
 		"closeStream without a stream": {newWire().connect().command(1, text("closeStream"), number(0), null), []string{connected}, nil, 0},
 		"play goes on": {
@@ -95,16 +108,19 @@ func TestCommands(t *testing.T) {
 		"four streams": {
 			publisher().command(0, text("createStream"), number(4), null).command(0, text("createStream"), number(5), null).
 				command(0, text("createStream"), number(6), null).command(9, text("publish"), number(7), null, text("key")),
-			[]string{connected, created, published, `createStream@0(4 null)`, `createStream@0(5 null)`, `createStream@0(6 null)`}, nil, 1,
+			[]string{connected, created, published, `createStream@0(4 null)`, `createStream@0(5 null)`, `createStream@0(6 null)`},
+			nil, 1,
 		},
 		"what is not understood": {
 			newWire().connect().command(0, text("_checkbw"), number(4)).command(0, "\x0a\x80\x00\x00\x00").command(0, text("x"), deadObject).command(0, ""),
-			[]string{connected}, nil, 4,
+			[]string{connected},
+			nil, 4,
 		},
 		"long and odd names": {
 			newWire().connect().command(0, text("createStream"), number(2), null).
 				command(1, text("publish"), number(3), null, "\x02\x00\x03k\xff\x00", text("live")),
-			[]string{connected, created, `publish@1(3 null "k�\x00" "live")`}, nil, 0,
+			[]string{connected, created, `publish@1(3 null "k�\x00" "live")`},
+			nil, 0,
 		},
 	} {
 		for _, step := range []int{1, 1 << 20} {
@@ -169,8 +185,11 @@ func TestMedia(t *testing.T) {
 		drops []guard.Drop
 	}{
 		"passes": {publisher().message(a, 1, 1, long).message(guard.KindVideo, 2, 1, "v"), []guard.Message{audio(1, long), video(2, "v")}, nil},
-		"L3 late": {publisher().message(a, late, 1, long).message(a, 0xffffff, 1, long).message(a, 0xfffffe, 1, "x"),
-			[]guard.Message{audio(late, long), audio(0xffffff, long), audio(0xfffffe, "x")}, nil},
+		"L3 late": {
+			publisher().message(a, late, 1, long).message(a, 0xffffff, 1, long).message(a, 0xfffffe, 1, "x"),
+			[]guard.Message{audio(late, long), audio(0xffffff, long), audio(0xfffffe, "x")},
+			nil,
+		},
 		"L4 empty":         {publisher().message(a, 1, 1, "").message(guard.KindVideo, 2, 1, "").message(a, 3, 1, "x"), []guard.Message{audio(3, "x")}, []guard.Drop{guard.DropEmpty, guard.DropEmpty}},
 		"L21 any stream":   {publisher().message(a, 1, 0, "x").message(a, 2, 99, "y"), []guard.Message{audio(1, "x"), audio(2, "y")}, nil},
 		"before publish":   {newWire().connect().message(a, 1, 1, "x").message(guard.KindData, 1, 1, frame), nil, []guard.Drop{guard.DropEarly, guard.DropEarly}},
@@ -178,7 +197,8 @@ func TestMedia(t *testing.T) {
 		"L7 shared object": {publisher().message(19, 1, 1, "x").message(16, 1, 1, "x").message(77, 1, 1, long), nil, []guard.Drop{guard.DropUnknown, guard.DropUnknown, guard.DropUnknown}},
 		"L7 aggregate": {
 			publisher().message(guard.KindAggregate, 1000, 1, tag(a, 5, "x")+tag(guard.KindVideo, 9, "y")+tag(a, 9, "")+tag(99, 9, "?")+tag(a, 20, long)),
-			[]guard.Message{audio(1000, "x"), video(1004, "y"), audio(1015, long)}, []guard.Drop{guard.DropEmpty, guard.DropUnknown},
+			[]guard.Message{audio(1000, "x"), video(1004, "y"), audio(1015, long)},
+			[]guard.Drop{guard.DropEmpty, guard.DropUnknown},
 		},
 		"L7 aggregate without its last pointer": {
 			publisher().message(guard.KindAggregate, 7, 1, tag(a, 7, "xyz")[:14]), []guard.Message{audio(7, "xyz")}, nil,

@@ -73,30 +73,42 @@ func (r *Reader) Next(b []byte) (rest []byte, m *Message, err error) {
 			}
 			b = b[n:]
 		}
-		n := min(int(r.left), len(b))
-		s := r.now
-		whole := s.buf == nil || len(s.buf) == 0
-		if whole = whole && uint32(n) == s.left; whole {
-			r.message.Payload = b[:n]
-		} else if err := r.keep(s, b[:n]); err != nil {
-			return b, nil, err
-		}
+		n, done, err := r.take(b)
 		b = b[n:]
-		r.left -= uint32(n)
-		s.left -= uint32(n)
-		if r.left > 0 {
-			return b, nil, nil
-		}
-		r.now = nil
-		if s.left == 0 {
-			if !whole {
-				r.message.Payload = s.buf
-			}
-			if r.complete(s) {
-				return b, &r.message, nil
-			}
+		switch {
+		case err != nil || r.now != nil:
+			return b, nil, err
+		case done:
+			return b, &r.message, nil
 		}
 	}
+}
+
+// take reads payload of the chunk at hand. done reports that this completed a
+// message for the caller.
+func (r *Reader) take(b []byte) (n int, done bool, err error) {
+	s := r.now
+	n = min(int(r.left), len(b))
+	r.left -= uint32(n)
+	s.left -= uint32(n)
+	whole := s.left == 0 && len(s.buf) == 0 // and so need not be kept
+	if !whole {
+		if err := r.keep(s, b[:n]); err != nil {
+			return n, false, err
+		}
+	}
+	if r.left > 0 {
+		return n, false, nil
+	}
+	r.now = nil
+	if s.left > 0 {
+		return n, false, nil
+	}
+	r.message.Payload = s.buf
+	if whole {
+		r.message.Payload = b[:n]
+	}
+	return n, r.complete(s), nil
 }
 
 // keep appends to the message of s.
@@ -121,7 +133,7 @@ func (r *Reader) grow(s *chunkStream, need int) {
 		s.buf, r.spare = append(r.spare[:0], s.buf...), nil
 		return
 	}
-	whole := len(s.buf) + int(s.left)
+	whole := need + int(s.left)
 	bigger := make([]byte, len(s.buf), min(whole, max(2*need, firstAlloc)))
 	copy(bigger, s.buf)
 	s.buf = bigger
@@ -249,10 +261,10 @@ func (r *Reader) chunk(b []byte) (int, error) {
 			return 0, nil
 		}
 	}
-	if len(r.streams) == 0 || r.find(id) == nil {
+	if r.find(id) == nil {
 		r.streams = append(r.streams, s)
 	}
-	r.discard(s) // "a new header in mid-message" is the sender giving up on it
+	r.discard(s) // a new header in mid-message is the sender giving up on it
 	s.extended = isExtended
 	if isExtended {
 		copy(s.ext[:], b[size-4:])

@@ -94,11 +94,7 @@ const (
 func field(name, value string) string { return text(name)[1:] + value }
 
 func (w *wire) command(stream uint32, parts ...string) *wire {
-	body := ""
-	for _, p := range parts {
-		body += p
-	}
-	return w.message(guard.KindCommand, 0, stream, body)
+	return w.message(guard.KindCommand, 0, stream, strings.Join(parts, ""))
 }
 
 func (w *wire) connect() *wire {
