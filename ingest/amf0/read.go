@@ -85,7 +85,8 @@ func NewReader(b []byte) *Reader { return &Reader{b: b} }
 // Rest is what has not been read yet.
 func (r *Reader) Rest() []byte { return r.b }
 
-// Next returns the next value, or io.EOF behind the last.
+// Next returns the next value, or io.EOF behind the last. With another error
+// come the members of an object that were read before it.
 func (r *Reader) Next() (Value, error) {
 	if len(r.b) == 0 {
 		return Value{}, io.EOF
