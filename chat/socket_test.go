@@ -390,6 +390,26 @@ func TestBusyNode(t *testing.T) {
 	})
 }
 
+// TestEmptyRoomMakesPlace: whoever opens rooms and leaves them keeps nobody out.
+func TestEmptyRoomMakesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, setup{pipes: true, config: func(c *chat.Config) { c.MaxRooms = 3 }})
+		n.join(t, "watched", nil)
+		for i := range 5 {
+			n.join(t, fmt.Sprint("room-", i), nil).leave()
+			time.Sleep(2 * time.Second) //nolint:forbidigo // fake time
+		}
+		if got := n.metric(t, "rooms"); got != 3 {
+			t.Errorf("%v rooms, want 3", got)
+		}
+		n.join(t, "live", nil)
+		n.join(t, "more", nil)
+		if _, status, err := n.connect(t, "too-many", nil); err == nil || status != http.StatusServiceUnavailable {
+			t.Errorf("with three rooms in use: %v, %v", status, err)
+		}
+	})
+}
+
 func TestOneAddress(t *testing.T) {
 	n := start(t, setup{config: func(c *chat.Config) { c.MaxConnsPerAddr, c.MaxRooms = 2, 1 }})
 	first := n.join(t, "live", nil)
