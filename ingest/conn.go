@@ -63,6 +63,8 @@ type conn struct {
 	armed   time.Time
 	readErr error // the first error of Read
 
+	writeErr atomic.Pointer[error] // one of Write
+
 	kicked atomic.Pointer[end] // why it was closed from our side
 }
 
@@ -122,7 +124,19 @@ func (c *conn) Read(b []byte) (int, error) {
 
 func (c *conn) Write(b []byte) (int, error) {
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeouts.Write)) // fails when closed, and so does Write
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.writeErr.Store(&err)
+	}
+	return n, err
+}
+
+// fault is what the network did wrong, nil if nothing.
+func (c *conn) fault() error {
+	if err := c.writeErr.Load(); c.readErr == nil && err != nil {
+		return *err
+	}
+	return c.readErr
 }
 
 // ended says why reading stopped, as far as the connection knows; the guard or
@@ -132,6 +146,8 @@ func (c *conn) ended() end {
 		return *why
 	}
 	switch err := c.readErr; {
+	case err == nil && c.writeErr.Load() != nil:
+		return endNetwork // it does not read what it is sent, or is gone
 	case err == nil:
 		return endProtocol
 	case errors.Is(err, io.EOF):

@@ -237,6 +237,17 @@ func oddCommands() []probe {
 			c.command(0, amfText("FCPublish"), amfNumber(21), amfNull, amfNull)
 			c.command(0, amfText("FCUnpublish"), amfNumber(22))
 		}},
+		{name: "L16 a wrong key is refused in words", from: connected, do: func(c *client, _ string) {
+			code, text := c.publish("live.1.0.AAAAAAAAAAAAAAAAAAAAAA")
+			if code != "NetStream.Publish.Denied" || !strings.Contains(text, "the stream key is not valid") {
+				c.t.Errorf("status %s %q", code, text)
+			}
+		}, closed: true},
+		{name: "L26 keys where the library logs them", from: connected, do: func(c *client, key string) {
+			for _, name := range []string{"releaseStream", "FCPublish", "FCUnpublish", key} {
+				c.command(0, amfText(name), amfNumber(20), amfNull, amfText(key)) // the rig reads the log at the end
+			}
+		}},
 		{name: "L20 publish without a name is refused in words", from: connected, do: func(c *client, _ string) {
 			c.command(1, amfText("publish"), amfNumber(3), amfNull, amfNull)
 			if body := c.expect("onStatus"); property(body, "code") != "NetStream.Publish.Denied" {

@@ -1,11 +1,16 @@
 package ingest_test
 
 import (
+	"bytes"
+	"errors"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"barrage/ingest"
 	"barrage/packager/media"
 )
 
@@ -131,6 +136,62 @@ func (r *rig) of(t *testing.T, f func()) {
 	defer func() { r.t = outer }()
 	r.t = t
 	f()
+}
+
+// L10: nobody stays who does not get on, whether silent, slow, or deaf.
+func TestL10Timeouts(t *testing.T) {
+	const short = 150 * time.Millisecond
+	r := start(t, func(c *ingest.Config, _ *rig) {
+		c.Timeouts.Handshake, c.Timeouts.Publish, c.Timeouts.Media = short, short, short
+	})
+	for name, c := range map[string]struct {
+		from stage
+		send string
+	}{
+		"silent":                     {raw, ""},
+		"half a handshake":           {raw, "\x03" + strings.Repeat("x", 700)},
+		"no connect":                 {shaken, ""},
+		"no publish":                 {connected, ""},
+		"publishing, no media":       {live, ""},
+		"half a chunk":               {live, "\x06\x00\x00\x00"},
+		"only what nobody asked for": {live, strings.Repeat("\x02\x00\x00\x00\x00\x00\x04\x03\x00\x00\x00\x00\x00\x00\x00\x01", 100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.of(t, func() { (&probe{from: c.from, do: sendRaw(c.send), closed: true}).run(t, r) })
+		})
+	}
+}
+
+// L10: a client that makes the server write and never reads.
+func TestL10NeverReads(t *testing.T) {
+	r := start(t, func(c *ingest.Config, _ *rig) { c.Timeouts.Write = 150 * time.Millisecond })
+	c := r.publisher(r.key)
+	c.audio(0, aacHeader)
+	pings := bytes.Repeat([]byte("\x02\x00\x00\x00\x00\x00\x06\x04\x00\x00\x00\x00\x00\x06\x00\x00\x00\x01"), 10_000)
+	for {
+		if _, err := c.conn.Write(pings); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the server does not close it")
+		} else if err != nil {
+			break
+		}
+	}
+	r.next("attach live", "track audio", "detach live clean=false")
+	if got := r.metric("connections_ended_total", "network"); got != 1 {
+		t.Errorf("%v connections ended by the network, want 1; log:\n%s", got, r.logs)
+	}
+}
+
+// L30: go-rtmp asks for a logger and a system package with known holes.
+func TestL30Dependencies(t *testing.T) {
+	b, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range []string{"github.com/sirupsen/logrus v1.9.", "golang.org/x/sys v0.4"} {
+		if !bytes.Contains(b, []byte("\t"+module)) {
+			t.Errorf("go.mod does not ask for %s", module)
+		}
+	}
 }
 
 // grown tells by how much f makes the process's memory grow.

@@ -271,7 +271,7 @@ func (s *session) ended() (end, error) {
 	case why == endProtocol && s.failure != "":
 		return why, errors.New(s.failure)
 	case why == endNetwork:
-		return why, s.conn.readErr
+		return why, s.conn.fault()
 	}
 	return why, nil
 }

@@ -24,8 +24,8 @@
 //   - What can be dropped is dropped and counted ([Drop]). Only what leaves no
 //     sense in the rest of the stream ends the connection ([Conn.Err]).
 //
-// What go-rtmp v0.0.7 lacks, and what is done about it. The tests carry these
-// numbers.
+// What go-rtmp v0.0.7 lacks, and what is done about it. The tests, here and in
+// package ingest, carry these numbers.
 //
 //	L1  allocates by the count of an AMF0 list    read by amf0, written anew
 //	L2  recurses without bound                    depth 16, 4,096 values
@@ -36,13 +36,13 @@
 //	L7  closes on aggregates, unknown types       taken apart; skipped
 //	L8  closes on unknown user control            dropped
 //	L9  no bounds on messages and streams         bounds of Kind, Reader, MessageStreams
-//	L10 no timeouts                               package ingest, conn (TestTimeouts)
-//	L11 spins on a failing Accept                 package ingest, listener (TestAcceptNeverSpins)
+//	L10 no timeouts                               package ingest, conn
+//	L11 spins on a failing Accept                 package ingest, listener
 //	L12 refuses odd values in connect             read tolerantly
 //	L13 refuses deleteStream with a text          read tolerantly
 //	L14 misparses ECMA arrays                     its decoder is not used on them
 //	L15 cannot answer Enhanced RTMP               outbound adds it to the answer
-//	L16 one refusal without words                 package ingest, session (TestDenied)
+//	L16 one refusal without words                 package ingest, session
 //	L17 no choice of words in refusing connect    open: only Adobe's authentication needs it
 //	L18 leaves releaseStream, FCPublish unanswered  answered here
 //	L19 swallows onMetaData without @setDataFrame   put before it
@@ -52,10 +52,10 @@
 //	L23 compares C2, not C0                       the other way round
 //	L24 answers no ping                           answered; one is sent, see Conn.RTT
 //	L25 type 3 after type 0 adds nothing          adds the time of type 0
-//	L26 logs stream keys                          package ingest, logrus.go (TestDenied)
+//	L26 logs stream keys                          package ingest, logrus.go
 //	L27 does not compile for 32 bits              open: 64 bits only
 //	L28 tiny writes, acks nobody asked for        whole messages; acks on request
-//	L29 play is not implemented                   open: refused in words (TestPlayIsRefused)
+//	L29 play is not implemented                   open: refused in words
 //	L30 old dependencies                          newer ones are in our go.mod
 //
 // # Decisions
