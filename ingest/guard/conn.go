@@ -18,7 +18,7 @@ type Options struct {
 // Sizes of the buffer that the network is read into.
 const (
 	minRead = 4 << 10
-	maxRead = 64 << 10
+	maxRead = 32 << 10
 )
 
 // minWindow bounds how often a client can ask to be acknowledged.
