@@ -11,6 +11,7 @@ import { suggestion } from "../names";
 import { OwnBook, Seen } from "../own";
 import type { Comment } from "../protocol";
 import { playable, screenOf, type Known, type Screen } from "../screen";
+import { nearest } from "../servers";
 import { openBox } from "../storage";
 import { takeToken } from "../token";
 import { advise } from "../warnings";
@@ -36,6 +37,14 @@ test("the stage shows the picture whenever there is one", () => {
   ];
   for (const [k, want] of cases) assert.equal(screenOf({ ...base, ...k }), want, JSON.stringify(k));
   assert.deepEqual([playable("live"), playable("away"), playable("ended"), playable(null)], [true, true, false, false]);
+});
+
+test("the server an anchor reads first is the one whose page is open", () => {
+  const servers = ["rtmp://localhost/live", "rtmp://192.0.2.2:1936/live", "rtmp://[fd00::2]/live"];
+  assert.equal(nearest(servers, "192.0.2.2")[0], "rtmp://192.0.2.2:1936/live");
+  assert.equal(nearest(servers, "[fd00::2]")[0], "rtmp://[fd00::2]/live");
+  assert.deepEqual(nearest(servers, "live.example.com"), servers);
+  assert.deepEqual(nearest(["nonsense"], "localhost"), ["nonsense"]);
 });
 
 const mine = (id: string, text: string): Comment => ({
