@@ -56,6 +56,7 @@ type Server struct {
 	listener *listener
 	rtmp     *rtmp.Server
 	stopping chan struct{} // closed when Run begins to stop
+	buffers  guard.Buffers // for messages, shared by all connections
 }
 
 // New binds the listener. Call Run to serve it, or Close to give it up.
