@@ -63,19 +63,23 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		dropped: counters("samples_dropped_total", "Messages that became no sample, by reason.", "reason",
 			dropMalformed, dropNoConfig, dropEmpty, dropTrack),
 	}
+	return m, register(reg, m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs,
+		m.rejected, m.publishes, m.ended, m.samples, m.dropped)
+}
+
+// register adds cs to reg, which may be nil.
+func register(reg prometheus.Registerer, cs ...prometheus.Collector) error {
 	if reg == nil {
-		return m, nil
+		return nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{
-		m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs, m.rejected, m.publishes, m.ended, m.samples, m.dropped,
-	} {
+	for _, c := range cs {
 		errs = append(errs, reg.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+		return fmt.Errorf("register metrics: %w", err)
 	}
-	return m, nil
+	return nil
 }
 
 func name(n, help string) prometheus.Opts {

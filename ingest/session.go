@@ -139,6 +139,9 @@ func (s *session) publish(name string) (*publication, *refusal) {
 		s.server.metrics.takeovers.Inc()
 		p.log.Info("took over the room from its previous publisher")
 	}
+	if s.server.session != nil {
+		p.monitor.reconnected(s.server.rooms.attached(room, s.server.session(room)))
+	}
 	return p, nil
 }
 

@@ -1,0 +1,165 @@
+package ingest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// noticeEvery bounds log lines: one of each kind in this time.
+const noticeEvery = time.Minute
+
+// gate lets one log line of each kind through per noticeEvery. Kinds come from a
+// closed set. The zero value is ready.
+type gate struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func (g *gate) open(kind string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if last, ok := g.last[kind]; ok && now.Sub(last) < noticeEvery {
+		return false
+	}
+	if g.last == nil {
+		g.last = map[string]time.Time{}
+	}
+	g.last[kind] = now
+	return true
+}
+
+// lookEvery is how often a publisher's warnings are looked at for the log.
+const lookEvery = time.Second
+
+// lookout finds the warnings of one publisher that are new. It belongs to the
+// publisher's read goroutine.
+type lookout struct {
+	looked time.Time
+	on     map[string]string // severities by code, at the last look
+	gate   gate
+}
+
+// due says whether it is time to look again.
+func (l *lookout) due(now time.Time) bool {
+	if now.Sub(l.looked) < lookEvery {
+		return false
+	}
+	l.looked = now
+	return true
+}
+
+// news returns the warnings that were not there at the last look, or not as bad.
+func (l *lookout) news(now time.Time, ws []Warning) []Warning {
+	var fresh []Warning
+	on := make(map[string]string, len(ws))
+	for _, w := range ws {
+		on[w.Code] = w.Severity
+		if before := l.on[w.Code]; before != w.Severity && before != SeverityCritical && l.gate.open(w.Code+w.Severity, now) {
+			fresh = append(fresh, w)
+		}
+	}
+	l.on = on
+	return fresh
+}
+
+// lookOut logs what is new about how the publisher is doing.
+func (p *publication) lookOut(now time.Time) {
+	if !p.lookout.due(now) {
+		return
+	}
+	for _, w := range p.lookout.news(now, p.monitor.warnings(now)) {
+		say := p.log.Warn
+		if w.Severity == SeverityInfo {
+			say = p.log.Info
+		}
+		say("publisher needs attention", "code", w.Code, "status", w.Severity, "count", w.Value, "hint", advice(w.Code))
+	}
+}
+
+// advice is what an operator can tell the anchor; the studio says it in full.
+func advice(code string) string {
+	switch code {
+	case WarnGOPTooLong:
+		return "set the encoder's keyframe interval to 2 s: viewers wait as long as it is"
+	case WarnNoVideo:
+		return "no picture arrives: check the encoder's scene"
+	case WarnNoAudio:
+		return "no sound arrives: check the encoder's mixer, unless it is meant so"
+	case WarnBitrateLow:
+		return "far less arrives than the encoder promised: its line may be too slow"
+	case WarnBitrateHigh:
+		return "near ingest.max_bitrate, which ends the publisher: lower the encoder's bitrate"
+	case WarnAVDrift:
+		return "sound and picture drift apart: restart the encoder, check its capture devices"
+	case WarnSenderBehind:
+		return "the encoder or its line is too slow for this bitrate: lower it"
+	}
+	return ""
+}
+
+// healthCollector reports how all publishers are doing when it is asked. Rooms
+// have no series of their own: these are as many as codes.
+type healthCollector struct {
+	server   *Server
+	warnings *prometheus.Desc
+	lag      *prometheus.Desc
+	drift    *prometheus.Desc
+	gop      *prometheus.Desc
+	rtt      *prometheus.Desc
+}
+
+func (s *Server) collectors() []prometheus.Collector {
+	desc := func(n, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName("barrage", "ingest", n), help, labels, nil)
+	}
+	cs := []prometheus.Collector{&healthCollector{
+		server:   s,
+		warnings: desc("publisher_warnings", "Publishers that need attention now, by warning.", "code"),
+		lag:      desc("worst_lag_seconds", "How far the slowest publisher is behind real time."),
+		drift:    desc("worst_av_drift_seconds", "How far sound and picture are apart at the worst publisher."),
+		gop:      desc("worst_gop_seconds", "The longest time between sync samples of any publisher."),
+		rtt:      desc("worst_rtt_seconds", "The longest round trip to any publisher."),
+	}}
+	if s.certs != nil {
+		cs = append(cs, certificateEnd(s.certs))
+	}
+	return cs
+}
+
+// Describe implements prometheus.Collector.
+func (c *healthCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.warnings, c.lag, c.drift, c.gop, c.rtt} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *healthCollector) Collect(out chan<- prometheus.Metric) {
+	counts := map[string]int{}
+	var lag, drift, gop, rtt float64
+	now := c.server.now()
+	for _, p := range c.server.rooms.all() {
+		h := p.monitor.snapshot(now)
+		for _, w := range h.Warnings {
+			counts[w.Code]++
+		}
+		lag = max(lag, float64(h.Lag)/1000)
+		drift = max(drift, float64(h.AVDrift)/1000, -float64(h.AVDrift)/1000)
+		rtt = max(rtt, h.RTT/1000)
+		if h.Video != nil {
+			gop = max(gop, h.Video.GOPSeconds)
+		}
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, code := range warningCodes() {
+		gauge(c.warnings, float64(counts[code]), code)
+	}
+	gauge(c.lag, lag)
+	gauge(c.drift, drift)
+	gauge(c.gop, gop)
+	gauge(c.rtt, rtt)
+}
