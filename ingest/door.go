@@ -19,6 +19,19 @@ import (
 // ErrCertificate says that the files of ingest.tls cannot be used.
 var ErrCertificate = errors.New("certificate of RTMPS")
 
+// ListenError says which address could not be bound.
+type ListenError struct {
+	Key  string // the setting
+	Addr string // its value
+	Err  error
+}
+
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("%s: %v; is another server running? choose a free port", e.Key, e.Err)
+}
+
+func (e *ListenError) Unwrap() error { return e.Err }
+
 // door is one address where publishers come in. go-rtmp's server takes one
 // listener only, so each door has its own.
 type door struct {
@@ -49,7 +62,7 @@ func (s *Server) openDoors() error {
 func (s *Server) openDoor(key, addr string, secrets *tls.Config) error {
 	nl, err := listen(addr)
 	if err != nil {
-		return fmt.Errorf("%s: %w; is another server running? choose a free port", key, err)
+		return &ListenError{Key: key, Addr: addr, Err: err}
 	}
 	if secrets != nil {
 		nl = tls.NewListener(nl, secrets)

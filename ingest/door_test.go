@@ -163,7 +163,7 @@ func TestRTMPSRefusals(t *testing.T) {
 		hint   string
 	}{
 		"who does not trust us": {&tls.Config{ServerName: "127.0.0.1"}, "not self-signed"},
-		"TLS 1.1":               {&tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1", MaxVersion: tls.VersionTLS11}, "older than 1.2"},
+		"TLS 1.1":               {&tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "older than 1.2"},
 	} {
 		r.advance(time.Hour) // one line a minute
 		raw := dialRaw(t, r.SecureAddr())
