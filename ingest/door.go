@@ -12,7 +12,6 @@ import (
 
 	"barrage/ingest/certs"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/yutopp/go-rtmp"
 )
 
@@ -178,11 +177,4 @@ func abort(nc net.Conn) error {
 		return t.NetConn().Close()
 	}
 	return nc.Close()
-}
-
-// certificateEnd lets alerts come before encoders are refused.
-func certificateEnd(p *certs.Pair) prometheus.Collector {
-	return prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts(name("certificate_expiry_timestamp_seconds", "When the certificate of RTMPS ends, in seconds since the Unix epoch.")),
-		func() float64 { return float64(p.Leaf().NotAfter.Unix()) })
 }

@@ -228,7 +228,7 @@ func TestOnlyNewsIsLogged(t *testing.T) {
 	other := ingest.Warning{Code: ingest.WarnGOPTooLong, Severity: ingest.SeverityWarning}
 	var l ingest.Lookout
 	for i, c := range []struct {
-		after time.Duration
+		after int // seconds
 		have  []ingest.Warning
 		want  []ingest.Warning
 	}{
@@ -242,7 +242,7 @@ func TestOnlyNewsIsLogged(t *testing.T) {
 		{1, nil, nil},
 		{60, []ingest.Warning{warning}, []ingest.Warning{warning}},
 	} {
-		now = now.Add(c.after * time.Second)
+		now = now.Add(time.Duration(c.after) * time.Second)
 		if got := l.News(now, c.have); !slices.Equal(got, c.want) {
 			t.Errorf("look %d: news %v, want %v", i, got, c.want)
 		}

@@ -3,8 +3,6 @@ package ingest
 import (
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // noticeEvery bounds log lines: one of each kind in this time.
@@ -97,69 +95,4 @@ func advice(code string) string {
 		return "the encoder or its line is too slow for this bitrate: lower it"
 	}
 	return ""
-}
-
-// healthCollector reports how all publishers are doing when it is asked. Rooms
-// have no series of their own: these are as many as codes.
-type healthCollector struct {
-	server   *Server
-	warnings *prometheus.Desc
-	lag      *prometheus.Desc
-	drift    *prometheus.Desc
-	gop      *prometheus.Desc
-	rtt      *prometheus.Desc
-}
-
-func (s *Server) collectors() []prometheus.Collector {
-	desc := func(n, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName("barrage", "ingest", n), help, labels, nil)
-	}
-	cs := []prometheus.Collector{&healthCollector{
-		server:   s,
-		warnings: desc("publisher_warnings", "Publishers that need attention now, by warning.", "code"),
-		lag:      desc("worst_lag_seconds", "How far the slowest publisher is behind real time."),
-		drift:    desc("worst_av_drift_seconds", "How far sound and picture are apart at the worst publisher."),
-		gop:      desc("worst_gop_seconds", "The longest time between sync samples of any publisher."),
-		rtt:      desc("worst_rtt_seconds", "The longest round trip to any publisher."),
-	}}
-	if s.certs != nil {
-		cs = append(cs, certificateEnd(s.certs))
-	}
-	return cs
-}
-
-// Describe implements prometheus.Collector.
-func (c *healthCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.warnings, c.lag, c.drift, c.gop, c.rtt} {
-		out <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c *healthCollector) Collect(out chan<- prometheus.Metric) {
-	counts := map[string]int{}
-	var lag, drift, gop, rtt float64
-	now := c.server.now()
-	for _, p := range c.server.rooms.all() {
-		h := p.monitor.snapshot(now)
-		for _, w := range h.Warnings {
-			counts[w.Code]++
-		}
-		lag = max(lag, float64(h.Lag)/1000)
-		drift = max(drift, float64(h.AVDrift)/1000, -float64(h.AVDrift)/1000)
-		rtt = max(rtt, h.RTT/1000)
-		if h.Video != nil {
-			gop = max(gop, h.Video.GOPSeconds)
-		}
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	for _, code := range warningCodes() {
-		gauge(c.warnings, float64(counts[code]), code)
-	}
-	gauge(c.lag, lag)
-	gauge(c.drift, drift)
-	gauge(c.gop, gop)
-	gauge(c.rtt, rtt)
 }
