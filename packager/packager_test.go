@@ -172,7 +172,7 @@ func TestWindow(t *testing.T) {
 				t.Errorf("TooFar(%d, %d) = %v, want %v", c.msn, c.part, got, c.tooFar)
 			}
 		}
-		for n := uint64(0); n < 14; n++ {
+		for n := range uint64(14) {
 			if _, ok := w.Part(n); ok != (n >= 1 && n <= 11) {
 				t.Errorf("Part(%d) = %v", n, ok)
 			}

@@ -32,7 +32,7 @@ func local(t *testing.T) Config {
 // start runs a server until the test ends.
 func start(t *testing.T, cfg Config) *App {
 	t.Helper()
-	a, err := New(cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler), Version: "test"})
+	a, err := New(t.Context(), cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	for key, set := range map[string]func(*Config){
 		"http.addr":        func(c *Config) { c.HTTP.Addr = taken.Addr().String() },
 		"admin.addr":       func(c *Config) { c.Admin.Addr = taken.Addr().String() },
@@ -163,7 +163,7 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 	} {
 		cfg := local(t)
 		set(&cfg)
-		_, err := New(cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
+		_, err := New(t.Context(), cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "is taken by another program") || !strings.Contains(err.Error(), envName(key)) {
 			t.Errorf("%s: %v, want advice that names %s", key, err, envName(key))
 		}

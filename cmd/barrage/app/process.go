@@ -55,10 +55,10 @@ func cgroupMemory() (int64, bool) {
 // what can change while running: the log level. The certificate of RTMPS is looked
 // at again, too. (Stream keys are read again by themselves.) A bad file changes
 // nothing.
-func (a *App) reloadOnHangup(level *slog.LevelVar, read func() (Config, error)) {
+func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read func() (Config, error)) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	a.lifecycle.run("reload", func(ctx context.Context) error {
+	a.lifecycle.run(ctx, "reload", func(ctx context.Context) error {
 		defer signal.Stop(hangup)
 		for {
 			select {

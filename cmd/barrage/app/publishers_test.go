@@ -99,7 +99,7 @@ func TestBadCertificateIsAConfigurationError(t *testing.T) {
 	cfg := local(t)
 	cfg.Ingest.RTMPSAddr = "127.0.0.1:0"
 	cfg.Ingest.TLS = ingest.TLSConfig{CertFile: filepath.Join(t.TempDir(), "none.pem"), KeyFile: "none.key"}
-	_, err := New(cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
+	_, err := New(t.Context(), cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || exitCode(err) != exitConfig || !strings.Contains(err.Error(), "none.pem") {
 		t.Errorf("New = %v, exit code %d, want %d that names the file", err, exitCode(err), exitConfig)
 	}
