@@ -31,8 +31,9 @@ type crowd struct {
 	refused []error
 }
 
-func newCrowd(s *script, cfg settings) *crowd {
-	ctx, stop := context.WithCancel(context.Background())
+// newCrowd starts the shards, which go on until leave.
+func newCrowd(ctx context.Context, s *script, cfg settings) *crowd {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &crowd{settings: cfg, stop: stop}
 	begun := time.Now()
 	for range 1 + (cfg.n-1)/perShard {
@@ -97,7 +98,7 @@ func (c *crowd) leave() {
 		if len(p.backlog) == 0 && p.gone.Load() == nil {
 			_, _ = p.write(command(0, amfText("deleteStream")+amfOne+"\x05"+amfOne))
 		}
-		p.conn.Close()
+		_ = p.conn.Close()
 	}
 	c.hearing.Wait()
 }

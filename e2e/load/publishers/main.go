@@ -60,9 +60,9 @@ func run(ctx context.Context, s settings) (clean bool, err error) {
 		return false, err
 	}
 	rate := float64(script.bytes) * 8 / script.dur.Seconds() / 1000
-	fmt.Printf("%d publishers of %.0f kb/s, %.0f messages/s each, chunks of %d bytes\n", //nolint:forbidigo // a command line tool's output
+	fmt.Fprintf(os.Stderr, "%d publishers of %.0f kb/s, %.0f messages/s each, chunks of %d bytes\n",
 		s.n, rate, float64(len(script.loop))/script.dur.Seconds(), s.chunk)
-	c := newCrowd(script, s)
+	c := newCrowd(ctx, script, s)
 	defer c.leave()
 	if err = c.arrive(ctx, keys); err != nil {
 		return false, err

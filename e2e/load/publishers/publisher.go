@@ -52,12 +52,12 @@ func publish(ctx context.Context, addr, key string, i, chunk int) (*publisher, e
 		return nil, err
 	}
 	if err = hello(conn, key, chunk); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("publisher %d: %w", i, err)
 	}
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	return &publisher{conn: conn, raw: raw}, nil

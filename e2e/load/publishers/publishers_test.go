@@ -162,7 +162,7 @@ func TestPublishersKeepTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCrowd(script, settings{server: server.Addr().String(), n: n, chunk: 4096})
+	c := newCrowd(t.Context(), script, settings{server: server.Addr().String(), n: n, chunk: 4096})
 	if err = c.arrive(t.Context(), keys); err != nil || len(c.all) != n {
 		t.Fatalf("%d of %d publish: %v %v", len(c.all), n, err, c.refused)
 	}

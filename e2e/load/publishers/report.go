@@ -44,7 +44,7 @@ func (r *report) watch(ctx context.Context, c *crowd, s settings) error {
 			return err
 		}
 		r.window(before, after, now.cpu-cost.cpu, time.Since(at))
-		fmt.Fprintf(os.Stdout, "%6.1f MB/s  server %.2f cores, %d MB RSS  late %d  dropped %d\n",
+		fmt.Fprintf(os.Stderr, "%6.1f MB/s  server %.2f cores, %d MB RSS  late %d  dropped %d\n",
 			float64(after.bytes-before.bytes)/1e6/time.Since(at).Seconds(), last(r.cores), now.rss>>20,
 			lateIn(before, after), len(after.dropped))
 		before, cost = after, now
@@ -67,15 +67,15 @@ func (r *report) window(before, after tally, cpu, dur time.Duration) {
 // conclude prints the whole run and returns false when somebody was lost.
 func (r *report) conclude(c *crowd, n int) bool {
 	t := c.tally()
-	fmt.Fprintf(os.Stdout, "sent %d MB in %d messages; late by more than %d ms: %d, 99.9 %% within %d ms; kept back by the socket: %d\n",
+	fmt.Fprintf(os.Stderr, "sent %d MB in %d messages; late by more than %d ms: %d, 99.9 %% within %d ms; kept back by the socket: %d\n",
 		t.bytes/1e6, t.messages, tooLate, lateIn(r.first, t), percentile(t.late[:], 0.999), t.backlogged)
 	if r.pid != 0 && len(r.perMB) > 0 {
-		fmt.Fprintf(os.Stdout, "server CPU per MB: min %.2f ms, median %.2f ms, max %.2f ms\n",
+		fmt.Fprintf(os.Stderr, "server CPU per MB: min %.2f ms, median %.2f ms, max %.2f ms\n",
 			slices.Min(r.perMB), median(r.perMB), slices.Max(r.perMB))
 	}
-	fmt.Fprintf(os.Stdout, "connected %d of %d, refused %d, dropped %d\n", len(c.all), n, len(c.refused), len(t.dropped))
+	fmt.Fprintf(os.Stderr, "connected %d of %d, refused %d, dropped %d\n", len(c.all), n, len(c.refused), len(t.dropped))
 	for _, err := range slices.Concat(head(c.refused), head(t.dropped)) {
-		fmt.Fprintln(os.Stdout, "  ", err)
+		fmt.Fprintln(os.Stderr, "  ", err)
 	}
 	return len(c.refused) == 0 && len(t.dropped) == 0
 }

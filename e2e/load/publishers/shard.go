@@ -137,7 +137,7 @@ func (s *shard) step(e entry, now time.Duration) error {
 
 func (s *shard) drop(p *publisher, why error) {
 	s.tally.dropped = append(s.tally.dropped, why)
-	p.conn.Close()
+	_ = p.conn.Close()
 }
 
 // entry says when a publisher has something to send.

@@ -22,19 +22,17 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:1935", "`HOST:PORT` of RTMP")
-	media := flag.Duration("media", ingest.DefaultConfig().Timeouts.Media, "ingest.timeouts.media")
+	idle := flag.Duration("media", ingest.DefaultConfig().Timeouts.Media, "ingest.timeouts.media")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	cfg := ingest.DefaultConfig()
-	cfg.RTMPAddr, cfg.Auth.Mode, cfg.Timeouts.Media = *addr, ingest.AuthOpen, *media
-	if err := run(ctx, cfg); err != nil {
+	cfg.RTMPAddr, cfg.Auth.Mode, cfg.Timeouts.Media = *addr, ingest.AuthOpen, *idle
+	if err := run(cfg); err != nil {
 		fmt.Fprintln(os.Stderr, "sink:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, cfg ingest.Config) error {
+func run(cfg ingest.Config) error {
 	server, err := ingest.New(cfg, ingest.Options{
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		Registerer: prometheus.NewRegistry(),
@@ -43,10 +41,12 @@ func run(ctx context.Context, cfg ingest.Config) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	ask := make(chan os.Signal, 1)
 	signal.Notify(ask, syscall.SIGUSR1)
 	defer signal.Stop(ask)
-	fmt.Fprintln(os.Stdout, "pid", os.Getpid(), "listens on", server.Addr())
+	fmt.Fprintln(os.Stderr, "pid", os.Getpid(), "listens on", server.Addr())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
 	for {
@@ -65,7 +65,7 @@ func tell() {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	fmt.Fprintf(os.Stdout, "heap %d KiB, stacks %d KiB, goroutines %d\n", m.HeapAlloc>>10, m.StackInuse>>10, runtime.NumGoroutine())
+	fmt.Fprintf(os.Stderr, "heap %d KiB, stacks %d KiB, goroutines %d\n", m.HeapAlloc>>10, m.StackInuse>>10, runtime.NumGoroutine())
 }
 
 // hole is a sink without a packager behind it.
