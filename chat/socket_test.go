@@ -40,6 +40,13 @@ func TestCloseCodes(t *testing.T) {
 			}
 		}
 	}
+	pings := func(p *page) {
+		for range 500 {
+			if p.conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(time.Second)) != nil {
+				return
+			}
+		}
+	}
 	for _, c := range []struct {
 		what   string
 		does   []func(*page)
@@ -58,6 +65,7 @@ func TestCloseCodes(t *testing.T) {
 		{"expired token", []func(*page){badge(sign(token.Claims{Role: token.RoleViewer, Subject: "a", Expires: 1}))}, 4003, "token_expired", 0},
 		{"token of another room", []func(*page){badge(sign(token.Claims{Room: "other", Role: token.RoleHost, Subject: "a"}))}, 4003, "token_other_room", 0},
 		{"flood", []func(*page){hello, flood}, 4006, "flood", 10_000},
+		{"flood of pings", []func(*page){hello, pings}, 4006, "flood", 10_000},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
@@ -386,6 +394,26 @@ func TestBusyNode(t *testing.T) {
 		}
 		if last != 1 {
 			t.Errorf("%d viewers at the end, want 1", last)
+		}
+	})
+}
+
+// TestEmptyRoomMakesPlace: whoever opens rooms and leaves them keeps nobody out.
+func TestEmptyRoomMakesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, setup{pipes: true, config: func(c *chat.Config) { c.MaxRooms = 3 }})
+		n.join(t, "watched", nil)
+		for i := range 5 {
+			n.join(t, fmt.Sprint("room-", i), nil).leave()
+			time.Sleep(2 * time.Second) //nolint:forbidigo // fake time
+		}
+		if got := n.metric(t, "rooms"); got != 3 {
+			t.Errorf("%v rooms, want 3", got)
+		}
+		n.join(t, "live", nil)
+		n.join(t, "more", nil)
+		if _, status, err := n.connect(t, "too-many", nil); err == nil || status != http.StatusServiceUnavailable {
+			t.Errorf("with three rooms in use: %v, %v", status, err)
 		}
 	})
 }

@@ -45,11 +45,11 @@ const clientTimeout = 10 * time.Second
 func dial(tb testing.TB, addr net.Addr) *client {
 	tb.Helper()
 	c := dialRaw(tb, addr)
-	c.shake()
+	c.handshake()
 	return c
 }
 
-func (c *client) shake() {
+func (c *client) handshake() {
 	c.t.Helper()
 	c.send(append([]byte{3}, make([]byte, 1536)...))
 	answer := make([]byte, 1+1536+1536)
@@ -183,6 +183,20 @@ func (c *client) expect(name string) []byte {
 		}
 		if kind == typeCommand && bytes.HasPrefix(body, []byte(amfText(name))) {
 			return body
+		}
+	}
+}
+
+// expectPing reads until a PingRequest and returns its token.
+func (c *client) expectPing() (token []byte) {
+	c.t.Helper()
+	for {
+		kind, body, err := c.read()
+		if err != nil {
+			c.t.Fatalf("waiting for a ping: %v", err)
+		}
+		if kind == typeUserControl && len(body) == 6 && body[1] == 6 {
+			return body[2:]
 		}
 	}
 }

@@ -106,7 +106,7 @@ func dialTLS(t *testing.T, r *rig, config *tls.Config) (*client, *x509.Certifica
 		t.Fatal(err)
 	}
 	raw.conn, raw.r = conn, bufio.NewReader(conn)
-	raw.shake()
+	raw.handshake()
 	return raw, conn.ConnectionState().PeerCertificates[0]
 }
 

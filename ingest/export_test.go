@@ -39,9 +39,6 @@ type Lookout = lookout
 // News is lookout.news.
 func (l *lookout) News(now time.Time, ws []Warning) []Warning { return l.news(now, ws) }
 
-// MeasuredRTT notes a round trip to the publisher of room, as answering a ping does.
-func (s *Server) MeasuredRTT(room string, d time.Duration) { s.rooms.holder(room).monitor.roundTrip(d) }
-
 // Track is the pace of one track.
 type Track struct{ pace pace }
 

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -148,15 +149,62 @@ func TestHealthOfTimes(t *testing.T) {
 	}
 }
 
+// The round trip is measured with the first ping, and again every 10 s with a
+// client that has answered the one before.
 func TestRoundTrip(t *testing.T) {
 	r := start(t, nil)
-	r.publisher(r.key)
-	r.MeasuredRTT("live", 12_340*time.Microsecond)
+	c := dial(t, r.Addr())
+	c.command(0, amfText("connect"), amfNumber(1), "\x03", amfField("app", amfText("live")), amfEnd)
+	pong := func(took time.Duration) {
+		token := c.expectPing()
+		r.advance(took)
+		c.must(c.message(typeUserControl, 0, 0, append([]byte{0, 7}, token...)))
+	}
+	pong(12_300 * time.Microsecond)
+	c.command(0, amfText("createStream"), amfNumber(2), amfNull)
+	c.mustPublish(r.key)
+	c.audio(0, aacHeader)
+	r.next("attach live", "track audio")
+	send := func() {
+		r.advance(time.Second)
+		c.audio(0, aacFrame)
+		r.next("sample audio")
+	}
+	send()
 	if h, _ := r.Health("live"); h.RTT != 12.3 {
 		t.Errorf("RTT %v, want 12.3 ms", h.RTT)
 	}
-	if got := r.metric("worst_rtt_seconds", ""); got != 0.0123 {
-		t.Errorf("worst RTT %v, want 0.0123 s", got)
+	for range 9 {
+		send()
+	}
+	pong(50 * time.Millisecond)
+	c.audio(0, aacFrame) // behind the answer
+	r.next("sample audio")
+	send()
+	if h, _ := r.Health("live"); h.RTT != 50 {
+		t.Errorf("RTT %v after the second ping, want 50 ms", h.RTT)
+	}
+	if got := r.metric("worst_rtt_seconds", ""); got != 0.05 {
+		t.Errorf("worst RTT %v, want 0.05 s", got)
+	}
+	for range 10 {
+		send()
+	}
+	c.expectPing() // this one is not answered
+	for range 30 {
+		send()
+	}
+	c.goodbye(r.key)
+	r.next("detach live clean=true")
+	_ = c.conn.(*net.TCPConn).CloseWrite()
+	for {
+		kind, body, err := c.read()
+		if err != nil {
+			break
+		}
+		if kind == typeUserControl && body[1] == 6 {
+			t.Error("another ping for a client that did not answer the last one")
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"barrage/ingest/guard"
 	"barrage/packager/media"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ type metrics struct {
 	ended       *prometheus.CounterVec // reason: connections that were admitted
 	samples     *prometheus.CounterVec // kind
 	dropped     *prometheus.CounterVec // reason
+	ignored     []prometheus.Counter   // by guard.Drop
 }
 
 // Label values of rejected.
@@ -63,8 +65,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		dropped: counters("samples_dropped_total", "Messages that became no sample, by reason.", "reason",
 			dropMalformed, dropNoConfig, dropEmpty, dropTrack),
 	}
+	ignored := counters("messages_ignored_total", "RTMP messages that meant nothing to this server, by reason.", "reason")
+	for _, d := range guard.Drops() {
+		m.ignored = append(m.ignored, ignored.WithLabelValues(d.String()))
+	}
 	return m, register(reg, m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs,
-		m.rejected, m.publishes, m.ended, m.samples, m.dropped)
+		m.rejected, m.publishes, m.ended, m.samples, m.dropped, ignored)
 }
 
 // register adds cs to reg, which may be nil.
@@ -81,6 +87,9 @@ func register(reg prometheus.Registerer, cs ...prometheus.Collector) error {
 	}
 	return nil
 }
+
+// ignore counts what a guard left out.
+func (m *metrics) ignore(d guard.Drop) { m.ignored[d].Inc() }
 
 func name(n, help string) prometheus.Opts {
 	return prometheus.Opts{Namespace: "barrage", Subsystem: "ingest", Name: n, Help: help}

@@ -3,6 +3,8 @@ package ingest
 import (
 	"sync"
 	"time"
+
+	"barrage/ingest/guard"
 )
 
 // noticeEvery bounds log lines: one of each kind in this time.
@@ -31,9 +33,14 @@ func (g *gate) open(kind string, now time.Time) bool {
 // lookEvery is how often a publisher's warnings are looked at for the log.
 const lookEvery = time.Second
 
-// lookout finds the warnings of one publisher that are new. It belongs to the
-// publisher's read goroutine.
+// pingEvery is how often the round trip to a publisher is measured.
+const pingEvery = 10 * time.Second
+
+// lookout is what is looked at once a second while a publisher sends: warnings
+// that are new, the round trip. It belongs to the publisher's read goroutine.
 type lookout struct {
+	line   *guard.Conn
+	pinged time.Time
 	looked time.Time
 	on     map[string]string // severities by code, at the last look
 	gate   gate
@@ -67,12 +74,24 @@ func (p *publication) lookOut(now time.Time) {
 	if !p.lookout.due(now) {
 		return
 	}
+	p.lookout.measure(now, p.monitor)
 	for _, w := range p.lookout.news(now, p.monitor.warnings(now)) {
 		say := p.log.Warn
 		if w.Severity == SeverityInfo {
 			say = p.log.Info
 		}
 		say("publisher needs attention", "code", w.Code, "status", w.Severity, "count", w.Value, "hint", advice(w.Code))
+	}
+}
+
+// measure takes over the last round trip and asks for another one.
+func (l *lookout) measure(now time.Time, m *monitor) {
+	if rtt, ok := l.line.RTT(); ok {
+		m.roundTrip(rtt)
+	}
+	if now.Sub(l.pinged) >= pingEvery && l.line.Answered() {
+		l.pinged = now
+		_ = l.line.Ping() // a line that is broken ends the reading, too
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
+	"slices"
 
 	"barrage/ingest/flv"
 	"barrage/packager/media"
@@ -21,7 +21,6 @@ type publication struct {
 	server  *Server
 	log     *slog.Logger
 	sink    Sink
-	start   time.Time
 	monitor *monitor
 	clock   clock
 	tracks  tracks
@@ -43,7 +42,7 @@ type tracks struct {
 func newPublication(room string, s *session) *publication {
 	now := s.server.now()
 	return &publication{
-		room: room, conn: s.conn, server: s.server, log: s.log.With("room", room), start: now,
+		room: room, conn: s.conn, server: s.server, log: s.log.With("room", room), lookout: lookout{line: s.guard, pinged: now},
 		monitor: newMonitor(now, s.conn.remote.Addr().String(), s.client, s.server.config.MaxBitrate), done: make(chan struct{}),
 	}
 }
@@ -57,27 +56,19 @@ func (p *publication) released() bool {
 	}
 }
 
-// Bounds of one message.
+// Sizes of the scratch buffer: its first, and the largest that is kept when one
+// big picture has left it behind. The guard bounds the messages themselves.
 const (
-	maxVideoMessage = 8 << 20
-	maxAudioMessage = 1 << 20
-	// A scratch buffer that one big picture left is not kept.
+	minScratch = 4 << 10
 	maxScratch = 1 << 20
 )
-
-// errTooLong ends a publisher whose message is larger than any picture.
-var errTooLong = errors.New("message too long")
 
 // message takes in one audio or video message. Its error ends the connection
 // and is shown to the anchor.
 func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Reader) error {
-	limit := maxVideoMessage
-	if kind == media.Audio {
-		limit = maxAudioMessage
-	}
-	body, err := p.read(payload, limit)
+	body, err := p.read(payload)
 	if err != nil {
-		return fmt.Errorf("%s of more than %d bytes: %w", kind, limit, err)
+		return fmt.Errorf("read %s: %w", kind, err)
 	}
 	now := p.server.now()
 	p.bytes += int64(len(body))
@@ -92,18 +83,27 @@ func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Read
 }
 
 // read drains payload into the scratch buffer, which go-rtmp requires before the
-// handler returns. The result is good until the next call.
-func (p *publication) read(payload io.Reader, limit int) ([]byte, error) {
+// handler returns. The result is good until the next call. Nothing is allocated
+// once the buffer has its size.
+func (p *publication) read(payload io.Reader) ([]byte, error) {
 	if cap(p.scratch) > maxScratch {
 		p.scratch = nil
 	}
-	b := bytes.NewBuffer(p.scratch[:0])
-	n, err := b.ReadFrom(io.LimitReader(payload, int64(limit)+1))
-	p.scratch = b.Bytes()
-	if n > int64(limit) {
-		return nil, errTooLong
+	b := p.scratch[:0]
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(len(b), minScratch))
+		}
+		n, err := payload.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err != nil {
+			p.scratch = b
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return b, err
+		}
 	}
-	return p.scratch, err
 }
 
 func (p *publication) video(timestamp uint32, body []byte) error {

@@ -202,7 +202,7 @@ func (p *packer) anchor(at time.Time) error {
 	}
 	p.next.reason = ""
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
-	p.flush(true)
+	p.flush()
 	for _, l := range p.lanes {
 		l.broken = true
 		if in, ok := p.next.tracks[l.track.Kind]; ok {
@@ -227,16 +227,16 @@ func (p *packer) restart(base time.Duration) {
 	}
 }
 
-// flush publishes what is growing, and ends the segments if ends.
-func (p *packer) flush(ends bool) {
-	p.cuts = p.lead.Flush(p.cuts[:0], ends)
+// flush ends the segments that are growing.
+func (p *packer) flush() {
+	p.cuts = p.lead.Flush(p.cuts[:0])
 	p.apply(p.lanes[0], p.cuts)
 	if p.follow == nil {
 		return
 	}
 	p.mark(p.cuts)
 	l := p.lanes[1]
-	p.marks = p.follow.Flush(p.marks[:0], timeline.Ticks(p.end()+p.ahead, l.track.TimeScale), ends)
+	p.marks = p.follow.Flush(p.marks[:0], timeline.Ticks(p.end()+p.ahead, l.track.TimeScale))
 	p.apply(l, p.marks)
 }
 
@@ -407,9 +407,11 @@ func (p *packer) silent(now time.Time) bool {
 	return false
 }
 
-// pause publishes what has come so far; the epoch may go on.
+// pause ends the segments with what has come so far; the epoch may go on, behind a
+// discontinuity. A part left short in an open segment would break the promise that
+// all but the last of a segment last 85 % of the target (RFC 8216bis, 4.4.4.9).
 func (p *packer) pause(at time.Time) error {
-	p.flush(false)
+	p.flush()
 	p.line.Interrupt()
 	p.next.reason = reasonPublish
 	return p.publish(at)
@@ -418,7 +420,7 @@ func (p *packer) pause(at time.Time) error {
 // finish ends the epoch: its playlists say ENDLIST and nobody waits any longer.
 func (p *packer) finish() error {
 	p.quiet = false
-	p.flush(true)
+	p.flush()
 	for _, l := range p.lanes {
 		l.shelf.close()
 		l.shelf.ended, l.dirty = true, true

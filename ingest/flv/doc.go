@@ -16,8 +16,8 @@
 //   - Sync samples are read from NAL units, over the frame type of the tag:
 //     some senders mark every picture as an inter picture, and others mark
 //     recovery points as key pictures that no player can start at.
-//   - An own AMF0 reader, over go-amf0: that one allocates what an attacker's
-//     length field says and recurses without an end.
+//   - Package amf0, over go-amf0: that one allocates what an attacker's length
+//     field says and recurses without an end.
 //   - mediacommon reads the SPS and the AudioSpecificConfig, over mp4ff, whose
 //     SPS parser allocates without a bound.
 //   - A codec we do not carry is a typed error with its name, over a silent

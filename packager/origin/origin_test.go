@@ -195,8 +195,8 @@ func TestGzip(t *testing.T) {
 	s := open(t, origin.Options{})
 	plain := s.get(s.base + "v0.m3u8").body
 	for header, zipped := range map[string]bool{
-		"gzip": true, "br, gzip;q=0.5": true, "GZIP": true, "*": true, "gzip; q=1.0": true,
-		"": false, "br": false, "gzip;q=0": false, "gzip;q=0.000, br": false, "identity": false,
+		"gzip": true, "br, gzip;q=0.5": true, "GZIP": true, "*": true, "gzip; q=1.0": true, "*;q=0, gzip": true,
+		"": false, "br": false, "gzip;q=0": false, "gzip;q=0.000, br": false, "identity": false, "*, gzip;q=0": false,
 	} {
 		res := s.get(s.base+"v0.m3u8", "Accept-Encoding", header)
 		if got := res.header.Get("Content-Encoding") == "gzip"; got != zipped || res.header.Get("Vary") != "Accept-Encoding" {
@@ -237,6 +237,9 @@ func TestRanges(t *testing.T) {
 		"bytes=-10":                          {206, n - 10, n, fmt.Sprintf("bytes %d-%d/%d", n-10, n-1, n)},
 		"bytes=0-":                           {206, 0, n, all},
 		"bytes=0-99999999":                   {206, 0, n, all},
+		"bytes=0-9223372036854775807":        {206, 0, n, all},
+		"bytes=0-9223372036854775808":        {200, 0, n, ""},
+		"bytes=9223372036854775807-":         {416, 0, 0, fmt.Sprintf("bytes */%d", n)},
 		"bytes=-99999999":                    {206, 0, n, all},
 		fmt.Sprintf("bytes=%d-%d", n-1, n-1): {206, n - 1, n, fmt.Sprintf("bytes %d-%d/%d", n-1, n-1, n)},
 		fmt.Sprintf("bytes=%d-", n):          {416, 0, 0, fmt.Sprintf("bytes */%d", n)},

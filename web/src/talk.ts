@@ -163,6 +163,7 @@ export class Talk {
       if (!this.seen.add(c.id)) continue;
       const cid = this.own.claim(c, this.you.id);
       if (cid !== null) {
+        this.list.correct(cid, c.text);
         this.list.setFate(cid, null);
         continue;
       }

@@ -41,10 +41,11 @@ func (a *App) ready(w http.ResponseWriter, _ *http.Request) {
 			answer.Degraded = append(answer.Degraded, "chat: "+reason)
 		}
 	}
+	status := http.StatusOK
 	if !answer.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, answer)
+	writeStatus(w, status, answer)
 }
 
 // writable reports whether files can be made in dir.

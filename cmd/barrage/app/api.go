@@ -148,7 +148,9 @@ func describe(st packager.Status, now time.Time) room {
 	return r
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) { writeStatus(w, http.StatusOK, v) }
+
+func writeStatus(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		safehttp.WriteError(w, http.StatusInternalServerError, "internal", "the answer could not be encoded")
@@ -158,5 +160,6 @@ func writeJSON(w http.ResponseWriter, v any) {
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
 	w.Write(body) //nolint:gosec // the client may have gone; there is nobody else to tell
 }

@@ -80,7 +80,7 @@ func (a *App) reload(level *slog.LevelVar, read func() (Config, error)) {
 		var l slog.Level
 		if l, err = cfg.Log.level(); err == nil {
 			level.Set(l)
-			a.logger.Info("configuration read again")
+			a.logger.Info("log level read again", "hint", "every other setting wants a restart")
 			return
 		}
 	}
