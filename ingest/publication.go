@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"time"
 
 	"barrage/ingest/flv"
 	"barrage/packager/media"
@@ -22,10 +21,10 @@ type publication struct {
 	server  *Server
 	log     *slog.Logger
 	sink    Sink
-	start   time.Time
 	monitor *monitor
 	clock   clock
 	tracks  tracks
+	lookout lookout
 	bytes   int64
 	samples int64
 
@@ -37,14 +36,13 @@ type publication struct {
 type tracks struct {
 	video, audio []byte // decoder configuration in force
 	meta         flv.Metadata
-	warned       bool // about long GOPs
 }
 
 func newPublication(room string, s *session) *publication {
 	now := s.server.now()
 	return &publication{
-		room: room, conn: s.conn, server: s.server, log: s.log.With("room", room), start: now,
-		monitor: newMonitor(now, s.conn.remote.Addr().String(), s.client), done: make(chan struct{}),
+		room: room, conn: s.conn, server: s.server, log: s.log.With("room", room), lookout: lookout{line: s.guard, pinged: now},
+		monitor: newMonitor(now, s.conn.remote.Addr().String(), s.client, s.server.config.MaxBitrate), done: make(chan struct{}),
 	}
 }
 
@@ -74,6 +72,7 @@ func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Read
 	if rate, limit := p.monitor.received(now, len(body)), p.server.config.MaxBitrate; limit > 0 && rate > limit {
 		return fmt.Errorf("%d kb/s are more than this server takes, %d: lower the encoder's bitrate", rate/1000, limit/1000)
 	}
+	p.lookOut(now)
 	if kind == media.Audio {
 		return p.audio(timestamp, body)
 	}
@@ -221,11 +220,7 @@ func describe(t media.Track) string {
 
 // write hands a sample on.
 func (p *publication) write(s media.Sample) error {
-	gop := p.monitor.sample(p.server.now(), s)
-	if gop > gopWarning && !p.tracks.warned {
-		p.tracks.warned = true
-		p.log.Warn("keyframe interval too long", "gap", gop, "hint", "set the encoder's keyframe interval to 2 s: viewers wait as long as it is")
-	}
+	p.monitor.sample(p.server.now(), s)
 	if err := p.sink.WriteSample(s); err != nil {
 		return err
 	}

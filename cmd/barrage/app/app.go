@@ -50,6 +50,7 @@ type Addrs struct {
 	HTTP  string `json:"http"`
 	Admin string `json:"admin"`
 	RTMP  string `json:"rtmp,omitempty"`
+	RTMPS string `json:"rtmps,omitempty"`
 }
 
 // New binds the listeners and builds every part of the role. When it fails,

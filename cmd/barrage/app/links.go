@@ -46,7 +46,22 @@ func (a *App) links() links {
 			l.Servers = append(l.Servers, "rtmp://"+hostPort(h, port)+"/live")
 		}
 	}
+	l.Servers = append(a.secureServers(hosts), l.Servers...)
 	return l
+}
+
+// secureServers are the addresses for encrypted publishing, under names that the
+// certificate is for: encoders refuse any other. Their port is always named,
+// because clients assume 443.
+func (a *App) secureServers(hosts []string) (servers []string) {
+	_, port, err := net.SplitHostPort(a.addrs.RTMPS)
+	if err != nil || a.ingest == nil {
+		return nil
+	}
+	for _, h := range a.ingest.CertificateFor(hosts) {
+		servers = append(servers, "rtmps://"+net.JoinHostPort(h, port)+"/live")
+	}
+	return servers
 }
 
 // hostPort leaves out the port that RTMP clients assume.
