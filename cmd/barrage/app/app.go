@@ -128,7 +128,7 @@ func (a *App) Addrs() Addrs { return a.addrs }
 
 // Run waits until ctx ends or a part fails, then stops everything within ten seconds.
 func (a *App) Run(ctx context.Context) error {
-	a.logger.Info("server running", "role", a.role.name, "addr", a.addrs.HTTP, "url", a.links().Watch)
+	a.logger.Info("server running", "role", a.role.name, "addr", a.addrs.HTTP, "url", a.links().Pages[0])
 	err := a.lifecycle.wait(ctx)
 	a.logger.Info("server stopping", "role", a.role.name)
 	return errors.Join(err, a.lifecycle.stop(ctx))

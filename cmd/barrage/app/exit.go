@@ -59,7 +59,7 @@ func explainIngest(err error) error {
 	var taken *ingest.ListenError
 	switch {
 	case errors.As(err, &taken):
-		return explainListen(taken.Key, taken.Addr, err)
+		return explainListen(taken.Key, taken.Addr, taken.Err)
 	case errors.Is(err, ingest.ErrCertificate):
 		return fmt.Errorf("%w: %w", errConfig, err)
 	}
