@@ -17,6 +17,20 @@ func CodecString(t media.Track) (string, error) {
 		// profile_idc, constraint flags and level_idc from the SPS itself: the
 		// copy at the head of avcC is what encoders get wrong.
 		return fmt.Sprintf("avc1.%02x%02x%02x", c.sps[0][1], c.sps[0][2], c.sps[0][3]), nil
+	case media.HEVC:
+		c, err := parseHEVCConfig(t.Config)
+		if err != nil {
+			return "", fmt.Errorf("codec string: %w", err)
+		}
+		return hevcString(c.profile), nil
+	case media.MP3:
+		oti, err := mp3Indication(t.Config)
+		if err != nil {
+			return "", fmt.Errorf("codec string: %w", err)
+		}
+		// "the first element after 'mp4a' is the hexadecimal object type indication"
+		// (RFC 6381, 3.3), as in esds.
+		return fmt.Sprintf("mp4a.%02X", oti), nil
 	case media.AAC:
 		c, err := parseAACConfig(t.Config)
 		if err != nil {
