@@ -12,7 +12,8 @@
 //   - Every function is pure: no state, no clock, no I/O. What is appended
 //     never aliases the input.
 //   - Each file holds one track with track ID 1, so that renditions are demuxed.
-//   - The decoder configuration record reaches the player byte for byte.
+//   - The decoder configuration record reaches the player byte for byte, but for
+//     one flag of hvcC that the sample entry hvc1 prescribes.
 //
 // Decisions
 //
@@ -29,6 +30,11 @@
 //     code path for audio and video.
 //   - trun version 1, always: composition offsets are signed, so a track needs
 //     neither an edit list nor a shift of its time line for B-frames.
+//   - HEVC as hvc1, over hev1: Apple's players take no other (HLS authoring
+//     specification, 1.10).
+//   - MP3 behind its own object type (mp4a.6B, mp4a.69), over MPEG-4's number for
+//     it (mp4a.40.34): the same in CODECS and in esds. Chromium takes neither in
+//     fMP4 from a script, but hls.js takes the latter as a promise of raw frames.
 //   - No styp: optional in 14496-12 (8.16.2) and in HLS, no player we know reads
 //     it, and it would stand in the middle of a segment made of parts.
 package fmp4

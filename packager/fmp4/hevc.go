@@ -16,6 +16,7 @@ import (
 type hevcConfig struct {
 	vps, sps, pps []byte // the first of each
 	profile       []byte // 12 bytes: profile, compatibility, constraints, level
+	arrays        []int  // where the arrays of parameter sets begin
 }
 
 // NAL unit types of parameter sets (ITU-T H.265, table 7-1).
@@ -37,6 +38,7 @@ func parseHEVCConfig(record []byte) (hevcConfig, error) {
 		if len(rest) < 3 {
 			return c, fmt.Errorf("parse hvcC: ends before array %d", i+1)
 		}
+		start := len(record) - len(rest)
 		kind, n := rest[0]&0x3f, int(binary.BigEndian.Uint16(rest[1:]))
 		var units [][]byte
 		var err error
@@ -45,6 +47,9 @@ func parseHEVCConfig(record []byte) (hevcConfig, error) {
 		}
 		if n > 0 {
 			c.add(kind, units[0])
+		}
+		if kind >= hevcVPS && kind <= hevcPPS {
+			c.arrays = append(c.arrays, start)
 		}
 	}
 	if c.vps == nil || c.sps == nil || c.pps == nil {
@@ -69,6 +74,19 @@ func (c *hevcConfig) add(kind byte, unit []byte) {
 			*l.into = unit
 		}
 	}
+}
+
+// appendComplete appends the record with array_completeness set for parameter
+// sets: in hvc1 its "default and mandatory value [is] 1" (8.4.1.1), and encoders,
+// which do not know the sample entry, write 0. It is true: parameter sets that
+// change in band make another track.
+func (c *hevcConfig) appendComplete(dst, record []byte) []byte {
+	n := len(dst)
+	dst = append(dst, record...)
+	for _, at := range c.arrays {
+		dst[n+at] |= 0x80
+	}
+	return dst
 }
 
 // hevcString writes a profile, tier and level as ISO/IEC 14496-15, E.3 does:

@@ -102,7 +102,7 @@ func describeHEVC(t media.Track) (sampleEntry, error) {
 		return sampleEntry{}, err
 	}
 	config := appendHeader(nil, boxHeader+len(t.Config), "hvcC")
-	config = append(config, t.Config...)
+	config = c.appendComplete(config, t.Config)
 	return sampleEntry{
 		codec:  &codecs.H265{VPS: c.vps, SPS: c.sps, PPS: c.pps},
 		name:   "hvc1",
