@@ -52,7 +52,7 @@ func AppendAudio(dst []Packet, b []byte) ([]Packet, error) {
 	return append(dst, p), nil
 }
 
-func fillAudio(p *Packet, packetType byte) error {
+func fillAudio(p Packet, packetType byte) (Packet, error) {
 	switch packetType {
 	case exSequenceStart:
 		p.Type = Config
@@ -61,11 +61,11 @@ func fillAudio(p *Packet, packetType byte) error {
 	case exSequenceEnd:
 		p.Type = End
 	}
-	return nil
+	return p, nil
 }
 
-func audioCoding(fourCC string) coding {
-	switch fourCC {
+func audioCoding(fourCC [4]byte) coding {
+	switch string(fourCC[:]) {
 	case "mp4a":
 		return coding{media.AAC, "AAC"}
 	case ".mp3":

@@ -35,9 +35,9 @@ var (
 
 // dialect is where the Enhanced RTMP headers of video and audio differ.
 type dialect struct {
-	multitrack byte                                   // the packet type that announces several tracks
-	coding     func(fourCC string) coding             // the codec it names
-	fill       func(p *Packet, packetType byte) error // reads the rest of the header out of p.Data
+	multitrack byte                                            // the packet type that announces several tracks
+	coding     func(fourCC [4]byte) coding                     // the codec it names
+	fill       func(p Packet, packetType byte) (Packet, error) // reads the rest of the header out of p.Data
 }
 
 // coding is a codec as a header names it.
@@ -130,7 +130,8 @@ func trackBody(kind byte, b []byte) (body, rest []byte, err error) {
 }
 
 func (d dialect) append(dst []Packet, packetType byte, p Packet) ([]Packet, error) {
-	if err := d.fill(&p, packetType); err != nil {
+	p, err := d.fill(p, packetType)
+	if err != nil {
 		return dst, err
 	}
 	return append(dst, p), nil
@@ -140,7 +141,7 @@ func (d dialect) fourCC(b []byte) (coding, []byte, error) {
 	if len(b) < 4 {
 		return coding{}, nil, ErrShort
 	}
-	return d.coding(string(b[:4])), b[4:], nil
+	return d.coding([4]byte(b)), b[4:], nil
 }
 
 // skipModifiers reads past the modifiers before the packet type proper.
@@ -170,4 +171,4 @@ func skipModifiers(packetType byte, b []byte) (byte, []byte, error) {
 }
 
 // unknown names a FourCC that nobody has given a name.
-func unknown(fourCC string) coding { return coding{name: fmt.Sprintf("%q", fourCC)} }
+func unknown(fourCC [4]byte) coding { return coding{name: fmt.Sprintf("%q", fourCC[:])} }

@@ -125,25 +125,30 @@ func setID(codec media.Codec, nal []byte) (uint32, error) {
 	if avcType(h264.NALUType(nal[0]&0x1f)) == setSPS {
 		pos += 24 // profile_idc, constraint flags, level_idc
 	}
-	return bits.ReadGolombUnsigned(head(nal), &pos)
+	return golomb(nal, pos)
 }
 
 func hevcSetID(nal []byte) (uint32, error) {
-	pos := 16
 	switch hevcType(h265.NALUType(nal[0] >> 1 & 0x3f)) {
 	case setVPS:
-		id, err := bits.ReadBits(head(nal), &pos, 4)
-		return uint32(id), err
+		if len(nal) < 3 {
+			return 0, ErrShort
+		}
+		return uint32(nal[2] >> 4), nil
 	case setSPS:
 		var sps h265.SPS
 		err := sps.Unmarshal(nal)
 		return uint32(sps.ID), err
 	default:
-		return bits.ReadGolombUnsigned(head(nal), &pos)
+		return golomb(nal, 16)
 	}
 }
 
-// head returns as much of a NAL unit's payload as an id can take.
-func head(nal []byte) []byte {
-	return h264.EmulationPreventionRemove(nal[:min(len(nal), 16)])
+// golomb reads an Exp-Golomb code near the start of a NAL unit.
+func golomb(nal []byte, pos int) (uint32, error) {
+	b := h264.EmulationPreventionRemove(nal[:min(len(nal), 16)])
+	if pos >= 8*len(b) { // mediacommon panics there
+		return 0, ErrShort
+	}
+	return bits.ReadGolombUnsigned(b, &pos)
 }

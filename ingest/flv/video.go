@@ -71,18 +71,18 @@ func appendExVideo(dst []Packet, b []byte) ([]Packet, error) {
 	return d.appendEx(dst, packetType, b[1:])
 }
 
-func fillVideo(p *Packet, packetType byte) error {
+func fillVideo(p Packet, packetType byte) (Packet, error) {
 	switch packetType {
 	case exSequenceStart:
 		p.Type = Config
 	case exCodedFrames:
 		p.Type = Frame
 		if p.Codec == 0 {
-			return nil
+			return p, nil
 		}
 		// For AVC, HEVC and VVC "compositionTimeOffset = SI24" comes first.
 		if len(p.Data) < 3 {
-			return ErrShort
+			return Packet{}, ErrShort
 		}
 		p.CTS, p.Data = si24(p.Data), p.Data[3:]
 	case exVideoCodedFramesX:
@@ -90,7 +90,7 @@ func fillVideo(p *Packet, packetType byte) error {
 	case exSequenceEnd:
 		p.Type = End
 	}
-	return nil
+	return p, nil
 }
 
 // si24 reads a signed 24-bit number from the first three bytes of b.
@@ -98,8 +98,8 @@ func si24(b []byte) int32 {
 	return int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 8
 }
 
-func videoCoding(fourCC string) coding {
-	switch fourCC {
+func videoCoding(fourCC [4]byte) coding {
+	switch string(fourCC[:]) {
 	case "avc1":
 		return coding{media.H264, "H.264"}
 	case "hvc1":

@@ -24,13 +24,10 @@ func CodecString(t media.Track) (string, error) {
 		}
 		return hevcString(c.profile), nil
 	case media.MP3:
-		oti, err := mp3Indication(t.Config)
-		if err != nil {
+		if _, err := mp3Indication(t.Config); err != nil {
 			return "", fmt.Errorf("codec string: %w", err)
 		}
-		// "the first element after 'mp4a' is the hexadecimal object type indication"
-		// (RFC 6381, 3.3), as in esds.
-		return fmt.Sprintf("mp4a.%02X", oti), nil
+		return "mp4a.40.34", nil // MPEG-4's object type for layer III
 	case media.AAC:
 		c, err := parseAACConfig(t.Config)
 		if err != nil {

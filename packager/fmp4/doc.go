@@ -32,9 +32,9 @@
 //     neither an edit list nor a shift of its time line for B-frames.
 //   - HEVC as hvc1, over hev1: Apple's players take no other (HLS authoring
 //     specification, 1.10).
-//   - MP3 behind its own object type (mp4a.6B, mp4a.69), over MPEG-4's number for
-//     it (mp4a.40.34): the same in CODECS and in esds. Chromium takes neither in
-//     fMP4 from a script, but hls.js takes the latter as a promise of raw frames.
+//   - MP3 is mp4a.40.34 in CODECS, over mp4a.6B, the object type in its esds: hls.js
+//     and Apple's tables know it by the former. Chromium's script interface takes
+//     neither in fMP4.
 //   - No styp: optional in 14496-12 (8.16.2) and in HLS, no player we know reads
 //     it, and it would stand in the middle of a segment made of parts.
 package fmp4
