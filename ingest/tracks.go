@@ -22,6 +22,7 @@ type track struct {
 	header []byte // configuration record as the encoder last sent it
 	config []byte // in force: the header's, or what the bitstream says instead
 	extra  bool   // reported that there are others
+	reach  bool   // reported that not every player has the codec
 }
 
 func (t *tracks) of(k media.Kind) *track {
@@ -131,7 +132,23 @@ func (p *publication) announce(t *track, described media.Track, header []byte) e
 	}
 	p.monitor.setTrack(described)
 	p.log.Info("track", "media", described.Kind.String(), "codec", described.Codec.String(), "config", describe(described))
+	if hint := reach(described.Codec); hint != "" && !t.reach {
+		t.reach = true
+		p.log.Warn("codec that not every player has", "media", described.Kind.String(), "codec", described.Codec.String(), "hint", hint)
+	}
 	return nil
+}
+
+// reach tells the anchor whom a codec shuts out, if anybody.
+func reach(c media.Codec) string {
+	switch c {
+	case media.MP3:
+		return "Chrome and its relatives show the picture without sound: set the encoder to AAC"
+	case media.HEVC:
+		return "browsers without a hardware decoder show nothing: set the encoder to H.264 to reach everybody"
+	default:
+		return ""
+	}
 }
 
 func (p *publication) picture(timestamp uint32, k flv.Packet) error {
