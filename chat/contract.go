@@ -71,7 +71,8 @@ type Lease struct {
 // Store keeps the small shared facts of a room.
 type Store interface {
 	// Lead asks for the room's lease, or renews it, for ttl. The first lease of a
-	// room makes its epoch; epoch and seq outlive every lease, for a day at least.
+	// room makes its epoch; epoch and seq outlive every lease, for minutes at least, for
+	// a day where something was said.
 	Lead(ctx context.Context, room, node string, ttl time.Duration) (Lease, error)
 	// Advance records seq as the last number of the room and publishes frame, at
 	// once or not at all. ErrNotLeader when node's lease has gone, or when seq is not

@@ -38,8 +38,11 @@
 //   - Acks wait for the tick, over acks at once: "shown" and "only counted" are
 //     known there. After 3 s without one the writer hears "spooled".
 //   - When the broker is away comments are refused, over being kept in RAM: an ack
-//     must not outlive its promise. A batch whose append failed is refused too, though
-//     the broker may have it; sent again with the same cid it may then be shown twice.
+//     must not outlive its promise.
+//   - A batch whose append failed is looked for in the log when the broker answers
+//     again, over refusing it at once: a timeout does not say whether it was taken.
+//     After 5 s without an answer it is refused; only then may it yet be shown, and
+//     twice when it is sent again.
 //   - 60 shown comments a second with two seconds' worth at once, over the 30 that
 //     a picture can take: the comment list beside it is read, too, and combos, which will
 //     make room, are not here yet.

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -23,6 +24,8 @@ type flaky struct {
 	advances int
 	doubtNth int // every n-th Advance works and says that it did not
 	appendNo bool
+	appendDn bool // Append works and says that it did not
+	leadNo   bool
 }
 
 func newFlaky(b chat.Broker) *flaky { return &flaky{Broker: b, handlers: make(map[*gate]struct{})} }
@@ -90,17 +93,24 @@ func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) er
 		return err
 	}
 	f.mu.Lock()
-	no := f.appendNo
+	no, done := f.appendNo, f.appendDn
 	f.mu.Unlock()
 	if no {
 		return fmt.Errorf("full: %w", chat.ErrUnavailable)
 	}
-	return f.Broker.Append(ctx, room, batch, frame)
+	err := f.Broker.Append(ctx, room, batch, frame)
+	if err == nil && done {
+		return fmt.Errorf("no answer: %w", chat.ErrUnavailable)
+	}
+	return err
 }
 
 func (f *flaky) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {
-	if err := f.fails(); err != nil {
-		return chat.Lease{}, err
+	f.mu.Lock()
+	no := f.leadNo
+	f.mu.Unlock()
+	if err := f.fails(); err != nil || no {
+		return chat.Lease{}, errors.Join(err, chat.ErrUnavailable)
 	}
 	return f.Broker.Lead(ctx, room, node, ttl)
 }
@@ -276,6 +286,50 @@ func TestFailedAppendIsRejected(t *testing.T) {
 			t.Errorf("seen %d times, want 1", n)
 		}
 		balanced(t, 3, nodes[:]...)
+	})
+}
+
+// TestAppendInDoubt: what the broker took is shown and said to be shown, though
+// the answer to the append was lost; sent again meanwhile it is not a second comment.
+func TestAppendInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, ways, pages := pair(t)
+		for i, writer := range pages {
+			ways[i].set(func(f *flaky) { f.appendDn = true })
+			id := fmt.Sprint("x", i)
+			writer.say(id, id)
+			writer.say(id, id)
+			if ack := writer.ack(id); ack[2] != "shown" {
+				t.Errorf("node %d: ack = %v, want shown", i, ack)
+			}
+			ways[i].set(func(f *flaky) { f.appendDn = false })
+			writer.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
+		}
+		time.Sleep(3 * time.Second) //nolint:forbidigo // fake time
+		for i := range pages {
+			for _, p := range pages {
+				if n := p.texts()[fmt.Sprint("x", i)]; n != 1 {
+					t.Errorf("x%d seen %d times, want 1", i, n)
+				}
+			}
+		}
+		balanced(t, 4, nodes[:]...)
+	})
+}
+
+// TestAppendNeverAnswered: doubt has an end, also when the broker stays away.
+func TestAppendNeverAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, ways, pages := pair(t)
+		ways[1].set(func(f *flaky) { f.appendNo, f.leadNo = true, true })
+		begin := time.Now()
+		pages[1].say("x", "x")
+		if ack := pages[1].ack("x"); ack[2] != "rejected" || ack[3] != "unavailable" {
+			t.Errorf("ack = %v", ack)
+		}
+		if took := time.Since(begin); took > 8*time.Second {
+			t.Errorf("said after %v", took)
+		}
 	})
 }
 

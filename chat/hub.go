@@ -161,7 +161,7 @@ func (h *Hub) enter(name string) (*room, error) {
 	}
 	r, ok := d.rooms[name]
 	if !ok {
-		if len(d.rooms) >= h.cfg.MaxRooms {
+		if len(d.rooms) >= h.cfg.MaxRooms && !d.evict() {
 			return nil, errRooms
 		}
 		// The node's name differs each time the room is opened, because its
@@ -174,6 +174,24 @@ func (h *Hub) enter(name string) (*room, error) {
 	}
 	r.refs++
 	return r, nil
+}
+
+// evict closes the room that has been empty for longest, if there is one: a
+// visitor who opens rooms by the hundred must not keep others out of theirs.
+// Needs mu.
+func (d *registry) evict() bool {
+	var oldest *room
+	for _, r := range d.rooms {
+		if r.refs == 0 && (oldest == nil || r.idle < oldest.idle) {
+			oldest = r
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	delete(d.rooms, oldest.name)
+	close(oldest.stop)
+	return true
 }
 
 func (h *Hub) leave(r *room) {

@@ -97,10 +97,12 @@ func (m *Memory) enter(ctx context.Context, room string) (*memoryRoom, error) {
 }
 
 // What rooms cost when anybody can open one by its address: sweepMin of them
-// are always kept, and one that was used for keepRoom.
+// are always kept; beyond that one with comments for keepRoom, and one that only had
+// visitors for keepEpoch, so that those who come back can resume.
 const (
-	sweepMin = 1024
-	keepRoom = 24 * time.Hour
+	sweepMin  = 1024
+	keepRoom  = 24 * time.Hour
+	keepEpoch = 10 * time.Minute
 )
 
 // sweep forgets idle rooms when there are twice as many as the last time found
@@ -118,12 +120,20 @@ func (m *Memory) sweep(now time.Time) {
 }
 
 // idle says whether nobody would miss the room: nobody is in it, and nothing
-// was said or numbered, or it was long ago.
+// was said or numbered, or it was long enough ago.
 func (r *memoryRoom) idle(now time.Time) bool {
 	if len(r.subs) > 0 || r.state.timer != nil || now.Before(r.lease.expires) {
 		return false
 	}
-	return (len(r.log.entries) == 0 && r.lease.seq == 0) || now.Sub(r.used) > keepRoom
+	keep := keepRoom
+	switch {
+	case len(r.log.entries) > 0:
+	case r.lease.seq > 0:
+		keep = keepEpoch
+	default:
+		return true
+	}
+	return now.Sub(r.used) > keep
 }
 
 // publish hands frame to every subscription. Under Memory.mu, so that all of

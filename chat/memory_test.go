@@ -136,10 +136,10 @@ func TestMemoryForgetsRooms(t *testing.T) {
 		}
 		return lease.Epoch
 	}
-	openMany := func() {
+	openMany := func(gap time.Duration) {
 		for i := range 5000 {
 			lead("room-" + strconv.Itoa(i))
-			now = now.Add(time.Second)
+			now = now.Add(gap)
 		}
 	}
 	idle, numbered, watched, logged := lead("idle"), lead("numbered"), lead("watched"), lead("live")
@@ -151,16 +151,24 @@ func TestMemoryForgetsRooms(t *testing.T) {
 		t.Fatal(err)
 	}
 	memoryAppend(t, m, "x")
-	openMany()
+	openMany(100 * time.Millisecond)
 	if lead("idle") == idle {
 		t.Error("an idle room in which nothing ever happened is kept")
 	}
 	if lead("numbered") != numbered || lead("watched") != watched || lead("live") != logged {
 		t.Error("a room with ticks, subscribers or a log was forgotten")
 	}
+	now = now.Add(10 * time.Minute)
+	openMany(time.Second)
+	if lead("numbered") == numbered {
+		t.Error("a room that only had visitors is kept for ever")
+	}
+	if lead("live") != logged {
+		t.Error("a room with a log was forgotten")
+	}
 	now = now.Add(25 * time.Hour)
-	openMany()
-	if lead("numbered") == numbered || lead("live") == logged {
+	openMany(time.Second)
+	if lead("live") == logged {
 		t.Error("a room is kept a day after its last use")
 	}
 	if lead("watched") != watched {

@@ -11,6 +11,8 @@ const (
 	resendAfter  = time.Second     // a partial that no tick has confirmed goes out again
 	spoolAfter   = 3 * time.Second // then its writers are told that it is safe, but not yet shown
 	drainTimeout = time.Second     // for the last partials of a room that ends
+	doubtTimeout = 5 * time.Second // then writers are told that a comment is not in the log
+	doubtBatches = 256             // newest batches of the log that are searched for one in doubt
 	maxOpen      = 128             // unconfirmed partials; beyond that nobody leads
 	maxQueued    = 1 << 16         // comments waiting for one flush
 )
@@ -43,6 +45,7 @@ type shipment struct {
 	frame     []byte
 	receipts  []receipt
 	logged    bool // in the log, or nothing in it has to be
+	doubt     bool // Append failed: whether it is in the log is to be seen
 	confirmed bool // in a finished tick
 	spooled   bool // its writers were told
 	at        time.Duration
@@ -62,6 +65,7 @@ func (r *room) flush() {
 		case <-r.bells.flush:
 		case <-timer.C:
 		}
+		r.decide()
 		r.ship(false)
 		r.beat()
 		r.hub.retire(r)
@@ -109,16 +113,73 @@ func (r *room) ship(last bool) {
 	err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(nil, batch), s.frame)
 	r.hub.metrics.append.Observe(time.Since(begin).Seconds())
 	if err != nil {
-		r.lost(s)
+		r.mu.Lock()
+		s.doubt = true
+		r.mu.Unlock()
 		r.broken(err)
 		return
 	}
-	r.hub.metrics.logged.Add(float64(len(items)))
+	r.logged(s)
+}
+
+// logged says that s is in the log.
+func (r *room) logged(s *shipment) {
+	r.hub.metrics.logged.Add(float64(len(s.receipts)))
 	r.mu.Lock()
-	s.logged = true
+	s.logged, s.doubt = true, false
 	acks := r.settle()
 	r.mu.Unlock()
 	acks.send()
+}
+
+// decide ends the doubt over batches whose Append failed: a timeout does not
+// say whether the broker took one, the log does, once the broker answers again.
+func (r *room) decide() {
+	r.mu.Lock()
+	degraded, now := r.link.degraded, r.hub.clock()
+	var open []*shipment
+	for _, s := range r.out.open {
+		if s.doubt {
+			open = append(open, s)
+		}
+	}
+	r.mu.Unlock()
+	if len(open) == 0 {
+		return
+	}
+	var found map[uint64]bool
+	if !degraded {
+		var err error
+		if found, err = r.search(); err != nil {
+			r.broken(err)
+			degraded = true
+		}
+	}
+	for _, s := range open {
+		switch {
+		case found[s.n]:
+			r.logged(s) // beat repeats its frame until a tick confirms it
+		case !degraded || now-s.at >= doubtTimeout:
+			r.lost(s)
+		}
+	}
+}
+
+// search returns the numbers of this node's batches among the newest of the log.
+func (r *room) search() (found map[uint64]bool, err error) {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	entries, err := r.hub.broker.Tail(ctx, r.name, doubtBatches)
+	if err != nil {
+		return nil, err
+	}
+	found = make(map[uint64]bool)
+	for _, e := range entries {
+		if b, err := wire.ParseBatch(e.Batch); err == nil && b.Node == r.node {
+			found[b.N] = true
+		}
+	}
+	return found, nil
 }
 
 // partial needs mu. It takes the next number, and the likes.
@@ -140,7 +201,7 @@ func (r *room) partial(items []wire.Item) wire.Partial {
 func (r *room) lost(s *shipment) {
 	r.mu.Lock()
 	s.frame = wire.AppendPartial(nil, wire.Partial{Node: r.node, N: s.n, Confirmed: s.n - 1, Viewers: r.out.subs})
-	s.logged = true
+	s.logged, s.doubt = true, false
 	receipts := s.receipts
 	s.receipts = nil
 	acks := make(ackList)
@@ -268,6 +329,7 @@ func (r *room) confirm(last uint64, f *wire.Finished) ackList {
 // shown; then writers hear how far it came.
 func (r *room) drain() {
 	r.ship(true)
+	r.decide()
 	timer := time.NewTimer(drainTimeout)
 	defer timer.Stop()
 	for waiting := true; waiting; {

@@ -3,6 +3,7 @@
 package chat_test
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -95,6 +96,39 @@ func TestRedisHangs(t *testing.T) {
 	}
 	if d := time.Since(begin); d > 5*time.Second {
 		t.Errorf("recovery took %v, want at most 5 s", d)
+	}
+}
+
+// TestRedisStalls: a comment that is on its way when Redis stands still for
+// longer than a command may take is not called lost when it was not.
+func TestRedisStalls(t *testing.T) {
+	for _, stall := range []time.Duration{1200 * time.Millisecond, 2 * time.Second, 3500 * time.Millisecond} {
+		t.Run(stall.String(), func(t *testing.T) {
+			r, nodes := overRedis(t)
+			pages := []*page{nodes[0].join(t, "live", nil), nodes[1].join(t, "live", nil)}
+			for _, p := range pages {
+				p.say("before", "before")
+				p.ack("before")
+			}
+			r.Signal(t, syscall.SIGSTOP)
+			for i, p := range pages {
+				p.say("during", "during "+cid(i))
+			}
+			<-time.After(stall)
+			r.Signal(t, syscall.SIGCONT)
+			for i, p := range pages {
+				if ack := p.ack("during"); ack[2] != "shown" && ack[2] != "spooled" {
+					t.Errorf("node %d: ack = %v", i, ack)
+				}
+				for _, q := range pages {
+					q.shown("during " + cid(i))
+				}
+				p.await("its fate", func(m message) bool {
+					return slices.ContainsFunc(m.A, func(a []string) bool { return a[0] == "during" && a[2] == "shown" })
+				})
+			}
+			balanced(t, 4, nodes[:]...)
+		})
 	}
 }
 

@@ -378,14 +378,34 @@ func TestBusyNode(t *testing.T) {
 		if d := time.Since(begin); d > 5*time.Second {
 			t.Errorf("a silent node counted for %v", d)
 		}
-		ticks := p.messages()
-		for last := len(ticks) - 1; last >= 0; last-- {
-			if ticks[last].Op == "tick" {
-				if ticks[last].Viewers != 1 {
-					t.Errorf("%d viewers at the end, want 1", ticks[last].Viewers)
-				}
-				break
+		last := 0
+		for _, m := range p.messages() {
+			if m.Op == "tick" {
+				last = m.Viewers
 			}
+		}
+		if last != 1 {
+			t.Errorf("%d viewers at the end, want 1", last)
+		}
+	})
+}
+
+// TestEmptyRoomMakesPlace: whoever opens rooms and leaves them keeps nobody out.
+func TestEmptyRoomMakesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, setup{pipes: true, config: func(c *chat.Config) { c.MaxRooms = 3 }})
+		n.join(t, "watched", nil)
+		for i := range 5 {
+			n.join(t, fmt.Sprint("room-", i), nil).leave()
+			time.Sleep(2 * time.Second) //nolint:forbidigo // fake time
+		}
+		if got := n.metric(t, "rooms"); got != 3 {
+			t.Errorf("%v rooms, want 3", got)
+		}
+		n.join(t, "live", nil)
+		n.join(t, "more", nil)
+		if _, status, err := n.connect(t, "too-many", nil); err == nil || status != http.StatusServiceUnavailable {
+			t.Errorf("with three rooms in use: %v, %v", status, err)
 		}
 	})
 }

@@ -74,13 +74,30 @@ func (p page) goesOn(t *testing.T, seconds float64) {
 	})
 }
 
-// comment asks for a nickname and says the first comment: two actions.
-func comment(t *testing.T, p page, nick, text string) {
+// promises waits until the page says what FAULTS.md promises for a fault.
+func (p page) promises(t *testing.T, within time.Duration, fault string) {
+	t.Helper()
+	eventually(t, within, fault, func() error {
+		text, err := p.text(t.Context(), "body")
+		if err != nil {
+			return err
+		}
+		return says(t, fault, text)
+	})
+}
+
+func (p page) hasCommentBox(t *testing.T) {
 	t.Helper()
 	eventually(t, 5*time.Second, "the comment box", func() error {
 		_, err := p.text(t.Context(), commentBox)
 		return err
 	})
+}
+
+// comment asks for a nickname and says the first comment: two actions.
+func comment(t *testing.T, p page, nick, text string) {
+	t.Helper()
+	p.hasCommentBox(t)
 	p.fill(t, nickBox, nick)
 	again(t, p, text)
 }
@@ -117,13 +134,7 @@ func TestPagePlaysAndBulletsFly(t *testing.T) {
 
 	// The page is open before the stream, and says so.
 	viewer := b.open(t, "viewer", s.url("/r/"+room))
-	eventually(t, 5*time.Second, "the waiting page", func() error {
-		text, err := viewer.text(t.Context(), "body")
-		if err != nil {
-			return err
-		}
-		return says(t, "page opened before the stream", text)
-	})
+	viewer.promises(t, 5*time.Second, "page opened before the stream")
 	anna := b.open(t, "anna", s.url("/r/"+room))
 	ben := b.open(t, "ben", s.url("/r/"+room))
 	comment(t, anna, "anna", "before the picture")
@@ -158,13 +169,7 @@ func TestPagePlaysAndBulletsFly(t *testing.T) {
 
 	// The publisher dies without a word, and comes back.
 	publisher.kill()
-	eventually(t, 20*time.Second, "the page says that the anchor is away", func() error {
-		text, err := viewer.text(t.Context(), "body")
-		if err != nil {
-			return err
-		}
-		return says(t, "publisher killed", text)
-	})
+	viewer.promises(t, 20*time.Second, "publisher killed")
 	publish(t, s.publishURL(t), card{})
 	s.waitPhase(t, "live", 15*time.Second)
 	viewer.plays(t, 20*time.Second)
@@ -183,13 +188,7 @@ func TestPageSurvivesARestart(t *testing.T) {
 
 	s.stop(t)
 	publisher.wait(t, 15*time.Second)
-	eventually(t, 30*time.Second, "the page says that the server is gone", func() error {
-		text, err := p.text(t.Context(), "body")
-		if err != nil {
-			return err
-		}
-		return says(t, "server restarted", text)
-	})
+	p.promises(t, 30*time.Second, "server restarted")
 	s = startServer(t, "serve", s.state, addr)
 	publish(t, s.publishURL(t), card{})
 	s.waitPhase(t, "live", 15*time.Second)

@@ -172,7 +172,7 @@ func TestWindow(t *testing.T) {
 				t.Errorf("TooFar(%d, %d) = %v, want %v", c.msn, c.part, got, c.tooFar)
 			}
 		}
-		for n := uint64(0); n < 14; n++ {
+		for n := range uint64(14) {
 			if _, ok := w.Part(n); ok != (n >= 1 && n <= 11) {
 				t.Errorf("Part(%d) = %v", n, ok)
 			}
@@ -211,4 +211,62 @@ func TestEpochsAreNew(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The media of a publisher that is gone is complete segments: regular players get
+// all of it, and no part is short without being the last of its segment.
+func TestAwayEndsTheSegment(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true}
+		src.run(r, 5*time.Second+700*time.Millisecond)
+		r.stream.Detach(false)
+		for _, name := range []string{"v0", "a0"} {
+			body := r.body(r.folder() + name + ".m3u8")
+			_, tail, _ := strings.Cut(body, name+"/s3.m4s\n")
+			if !strings.Contains(body, name+"/s3.m4s\n") || strings.Contains(tail, "#EXT-X-PART:") || strings.Contains(tail, "ENDLIST") {
+				t.Errorf("%s: the third segment is not complete, or the playlist has ended:\n%s", name, body)
+			}
+		}
+		<-time.After(time.Second)
+		r.attach()
+		r.tracks(videoTrack(t), audioTrack(t))
+		src.run(r, 3*time.Second)
+		for _, name := range []string{"v0", "a0"} {
+			body := r.body(r.folder() + name + ".m3u8")
+			if strings.Count(body, "#EXT-X-DISCONTINUITY\n") != 1 || !strings.Contains(body, name+"/s4.m4s\n") {
+				t.Errorf("%s: want one discontinuity and a fourth segment:\n%s", name, body)
+			}
+		}
+	})
+}
+
+// Parts stand in three segments at most, the one that the hint opens included:
+// strict decoders count it when they look for parts that should be gone (6.2.2).
+func TestPartsLeaveThePlaylist(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true}
+		src.run(r, 5*time.Second)
+		for round := range 60 {
+			if round == 20 { // leaves a short segment
+				r.stream.Detach(false)
+				r.attach()
+				r.tracks(videoTrack(t), audioTrack(t))
+			}
+			src.run(r, 100*time.Millisecond)
+			for _, name := range []string{"v0", "a0"} {
+				body := r.body(r.folder() + name + ".m3u8")
+				parents := 1 // the last
+				for segment := range strings.SplitSeq(body[:strings.LastIndex(body, ".m4s\n")], ".m4s\n") {
+					if strings.Contains(segment, "#EXT-X-PART:") {
+						parents++
+					}
+				}
+				if parents > 3 {
+					t.Fatalf("%s: parts in %d segments:\n%s", name, parents, body)
+				}
+			}
+		}
+	})
 }

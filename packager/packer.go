@@ -23,13 +23,19 @@ type packer struct {
 	follow *segmenter.Follower // nil for a single track
 	limits limits
 	clock  *clock
-	next   map[media.Kind]media.Track // takes effect at the next anchor
-	reason string                     // of the next discontinuity
+	next   change        // takes effect at the next anchor
+	ahead  time.Duration // pictures are shown this much after they are decoded
 	begun  bool
 	quiet  bool // replaying: publish later
 	closed bool // a segment has ended since the multivariant playlist was rendered
 	cuts   []segmenter.Cut
 	marks  []segmenter.Cut
+}
+
+// change is what an anchor finds different.
+type change struct {
+	tracks map[media.Kind]media.Track
+	reason string // of the discontinuity
 }
 
 // clock gives program date times: one wall clock per session, read once, advanced
@@ -65,7 +71,7 @@ func (c *clock) pdt(t time.Duration) time.Time {
 
 // newPacker starts an epoch with a layout of input tracks.
 func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, error) {
-	p := &packer{env: e, clock: c, limits: m.limits, line: timeline.New(layout, m.rate), next: map[media.Kind]media.Track{}}
+	p := &packer{env: e, clock: c, limits: m.limits, line: timeline.New(layout, m.rate), next: change{tracks: map[media.Kind]media.Track{}}}
 	p.epoch = &Epoch{ID: newID(e.now()), renditions: map[string]*Rendition{}}
 	for _, in := range layout {
 		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits), seen: e.now()}
@@ -121,8 +127,7 @@ func (p *packer) end() time.Duration {
 // retrack announces another configuration of a track of the layout: it takes
 // effect, for all renditions, at the next sync sample.
 func (p *packer) retrack(in media.Track, reason string) {
-	p.next[in.Kind] = in
-	p.reason = reason
+	p.next.tracks[in.Kind], p.next.reason = in, reason
 	rate := timeline.Promise(in.FrameRate)
 	if !rate.Known() {
 		rate = p.line.Rate()
@@ -161,7 +166,7 @@ func (p *packer) pushLeader(s media.Sample) {
 	p.cuts = p.lead.Push(p.cuts[:0], s)
 	p.apply(l, p.cuts)
 	p.mark(p.cuts)
-	p.clock.pdt(p.end())
+	p.clock.pdt(p.end() + p.ahead)
 	if s.Sync && s.Kind == media.Video {
 		if gop := p.lead.GOP(); gop > 0 {
 			p.env.metrics.gop.Observe(timeline.Duration(gop, l.track.TimeScale).Seconds())
@@ -176,7 +181,7 @@ func (p *packer) mark(cuts []segmenter.Cut) {
 	}
 	l := p.lanes[1]
 	for _, c := range cuts {
-		at := timeline.Ticks(timeline.Duration(c.End, p.lanes[0].track.TimeScale), l.track.TimeScale)
+		at := timeline.Ticks(timeline.Duration(c.End, p.lanes[0].track.TimeScale)+p.ahead, l.track.TimeScale)
 		p.marks = p.follow.Mark(p.marks[:0], at, c.Ends)
 		p.apply(l, p.marks)
 	}
@@ -184,46 +189,54 @@ func (p *packer) mark(cuts []segmenter.Cut) {
 
 // anchor begins a new line of times at the end of the old one.
 func (p *packer) anchor(at time.Time) error {
-	base := p.end()
-	p.clock.anchor(at, base)
+	base, ahead := p.end(), p.line.Ahead()
 	if !p.begun {
-		p.begun = true
+		p.begun, p.ahead = true, ahead
+		p.clock.anchor(at, base+ahead)
+		p.restart(base)
 		return nil
 	}
-	reason := p.reason
+	reason := p.next.reason
 	if reason == "" {
 		reason = reasonJump
 	}
-	p.reason = ""
+	p.next.reason = ""
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
-	p.flush(true)
+	p.flush()
 	for _, l := range p.lanes {
 		l.broken = true
-		if in, ok := p.next[l.track.Kind]; ok {
+		if in, ok := p.next.tracks[l.track.Kind]; ok {
 			if err := l.retrack(in); err != nil {
 				return err
 			}
 		}
 	}
-	clear(p.next)
-	p.lead.Restart(p.rules(p.lanes[0]), timeline.Ticks(base, p.lanes[0].track.TimeScale))
-	if p.follow != nil {
-		l := p.lanes[1]
-		p.follow.Restart(p.rules(l), timeline.AudioUnit(l.track), timeline.Ticks(base, l.track.TimeScale))
-	}
+	clear(p.next.tracks)
+	p.ahead = ahead
+	p.clock.anchor(at, base+ahead)
+	p.restart(base)
 	return nil
 }
 
-// flush publishes what is growing, and ends the segments if ends.
-func (p *packer) flush(ends bool) {
-	p.cuts = p.lead.Flush(p.cuts[:0], ends)
+// restart begins the cuts of a line whose first picture is decoded at base.
+func (p *packer) restart(base time.Duration) {
+	p.lead.Restart(p.rules(p.lanes[0]), timeline.Ticks(base, p.lanes[0].track.TimeScale))
+	if p.follow != nil {
+		l := p.lanes[1]
+		p.follow.Restart(p.rules(l), timeline.AudioUnit(l.track), timeline.Ticks(base+p.ahead, l.track.TimeScale))
+	}
+}
+
+// flush ends the segments that are growing.
+func (p *packer) flush() {
+	p.cuts = p.lead.Flush(p.cuts[:0])
 	p.apply(p.lanes[0], p.cuts)
 	if p.follow == nil {
 		return
 	}
 	p.mark(p.cuts)
 	l := p.lanes[1]
-	p.marks = p.follow.Flush(p.marks[:0], timeline.Ticks(p.end(), l.track.TimeScale), ends)
+	p.marks = p.follow.Flush(p.marks[:0], timeline.Ticks(p.end()+p.ahead, l.track.TimeScale))
 	p.apply(l, p.marks)
 }
 
@@ -253,7 +266,11 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 	scale := l.track.TimeScale
 	start, end := timeline.Duration(c.Start, scale), timeline.Duration(c.End, scale)
 	if l.shelf.open == nil {
-		l.shelf.begin(start, p.clock.pdt(start), l.init, l.broken)
+		shown := start
+		if l.track.Kind == media.Video {
+			shown += p.ahead
+		}
+		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
 		l.broken = false
 	}
 	l.seq++
@@ -390,18 +407,20 @@ func (p *packer) silent(now time.Time) bool {
 	return false
 }
 
-// pause publishes what has come so far; the epoch may go on.
+// pause ends the segments with what has come so far; the epoch may go on, behind a
+// discontinuity. A part left short in an open segment would break the promise that
+// all but the last of a segment last 85 % of the target (RFC 8216bis, 4.4.4.9).
 func (p *packer) pause(at time.Time) error {
-	p.flush(false)
+	p.flush()
 	p.line.Interrupt()
-	p.reason = reasonPublish
+	p.next.reason = reasonPublish
 	return p.publish(at)
 }
 
 // finish ends the epoch: its playlists say ENDLIST and nobody waits any longer.
 func (p *packer) finish() error {
 	p.quiet = false
-	p.flush(true)
+	p.flush()
 	for _, l := range p.lanes {
 		l.shelf.close()
 		l.shelf.ended, l.dirty = true, true

@@ -52,7 +52,9 @@ func TestSessions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			live(t, packager.DefaultConfig(), func(r *room) {
 				r.tracks(videoTrack(t), audioTrack(t))
-				for _, v := range play(t, r, &c.src, 75*time.Second, "v0", "a0") {
+				viewers := play(t, r, &c.src, 75*time.Second, "v0", "a0")
+				together(t, viewers["v0"].now, viewers["a0"].now)
+				for _, v := range viewers {
 					if v.now.partTarget != c.partTarget || v.now.target != c.target {
 						t.Errorf("%s: part target %v target %d, want %v and %d", v.name, v.now.partTarget, v.now.target, c.partTarget, c.target)
 					}
@@ -65,6 +67,20 @@ func TestSessions(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// together asserts that segments of one number start at the same moment in both
+// renditions, to half an access unit and the rounding of two dates.
+func together(t *testing.T, video, audio list) {
+	t.Helper()
+	for _, v := range video.segments {
+		for _, a := range audio.segments {
+			off := a.pdt.Sub(v.pdt).Abs()
+			if v.msn == a.msn && v.msn > 1 && off > 13*time.Millisecond || v.msn == a.msn && off > 23*time.Millisecond {
+				t.Errorf("segment %d: video from %v, audio from %v", v.msn, v.pdt, a.pdt)
+			}
+		}
 	}
 }
 

@@ -17,9 +17,15 @@ type limits struct {
 	bytes            int64
 }
 
-// What a playlist must go on listing, and how far from its end parts stay in it, in
-// target durations (RFC 8216bis, 6.2.2).
+// keptTargets is what a playlist must go on listing, in target durations (RFC
+// 8216bis, 6.2.2).
 const keptTargets = 3
+
+// keptParents is how many segments list their parts, the one included that grows or
+// that the hint opens. As none rounds above the target duration, no part stays
+// behind three of them from the end (6.2.2), whatever jitter and short segments
+// after a discontinuity do; and strict decoders count segments.
+const keptParents = 3
 
 // shelf is what the writer of one rendition edits: segments come in at the end,
 // leave the playlist when it is long enough, and leave the shelf after as long
@@ -139,15 +145,13 @@ func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media
 	}
 	listed := s.segments[s.listed:]
 	m.MediaSequence = listed[0].msn
-	end := listed[len(listed)-1].end
 	if s.open != nil {
-		end = s.open.end
 		open := describe(s.open, base, true)
 		m.Open = &open
 	}
 	m.Segments = make([]playlist.Segment, 0, len(listed))
-	for _, seg := range listed {
-		m.Segments = append(m.Segments, describe(seg, base, seg.start >= end-keptTargets*l.target))
+	for i, seg := range listed {
+		m.Segments = append(m.Segments, describe(seg, base, len(listed)-i < keptParents))
 	}
 	return m
 }

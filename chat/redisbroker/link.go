@@ -156,7 +156,6 @@ func (l *link) open(ctx context.Context, s *session) error {
 	}
 	l.session = s
 	l.mu.Unlock()
-	l.heart.hurry()
 	if len(channels) == 0 {
 		return nil
 	}
@@ -197,6 +196,9 @@ func (l *link) answered(s *session, msg *redis.Subscription) error {
 	}
 	if r := l.rooms[msg.Channel]; r != nil {
 		r.join()
+	}
+	if msg.Channel == l.heart.channel {
+		l.heart.hurry() // sent earlier it could come back before we listen
 	}
 	return nil
 }

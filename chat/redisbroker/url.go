@@ -20,8 +20,8 @@ const wantURL = "want redis://[user:password@]host[:port][/database], rediss://â
 // Bounds on Redis, unless the URL's own parameters (dial_timeout and so on) say
 // otherwise.
 const (
-	ioTimeout      = time.Second             // one dial, one read, one write
-	commandTimeout = 1500 * time.Millisecond // one command with all of these; always
+	ioTimeout      = time.Second             // one dial, one write
+	commandTimeout = 1500 * time.Millisecond // one command with all of these, and its answer; always
 	connections    = 16                      // pooled; further commands wait within commandTimeout
 )
 
@@ -43,7 +43,7 @@ func parseURL(raw string) (*redis.Options, error) {
 	opt.DialerRetries = 1
 	opt.Protocol = cmp.Or(opt.Protocol, 2)
 	opt.DialTimeout = cmp.Or(opt.DialTimeout, ioTimeout)
-	opt.ReadTimeout = cmp.Or(opt.ReadTimeout, ioTimeout)
+	opt.ReadTimeout = cmp.Or(opt.ReadTimeout, commandTimeout) // the answer of a busy Redis may need all of it
 	opt.WriteTimeout = cmp.Or(opt.WriteTimeout, ioTimeout)
 	opt.PoolTimeout = cmp.Or(opt.PoolTimeout, ioTimeout)
 	opt.PoolSize = cmp.Or(opt.PoolSize, connections)

@@ -18,7 +18,9 @@
 //   - A generation per room, over a list of revoked keys: rotating ends every
 //     old key at once, which is what an anchor wants after showing it on screen.
 //   - The file is looked at (one stat) on every verification, over a watcher: no
-//     goroutine, and `barrage key rotate` takes effect on the next connection.
-//   - Last writer wins between processes, over a lock file that a crash leaves
-//     behind: only a person's command writes after the first start.
+//     goroutine, and `barrage key -rotate` takes effect on the next connection.
+//   - A kernel lock around every write, over letting the last writer win: a
+//     script that makes the keys of a whole class, beside a studio that shows one,
+//     must not lose an entry, which would revoke a key just handed out. A crash
+//     leaves an empty file behind, but no lock.
 package auth

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func (k *Keys) Mint(room string, ttl time.Duration) (string, error) {
 	defer k.mu.Unlock()
 	k.refresh()
 	if _, ok := k.file.Rooms[room]; !ok {
-		if err := k.setGeneration(room, 1); err != nil {
+		if err := k.update(room, func(now uint64) uint64 { return max(now, 1) }); err != nil {
 			return "", fmt.Errorf("mint key for %s: %w", room, err)
 		}
 	}
@@ -87,8 +88,7 @@ func (k *Keys) Rotate(room string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refresh()
-	if err := k.setGeneration(room, k.file.Rooms[room].Generation+1); err != nil {
+	if err := k.update(room, func(now uint64) uint64 { return now + 1 }); err != nil {
 		return fmt.Errorf("rotate keys of %s: %w", room, err)
 	}
 	return nil
@@ -151,13 +151,21 @@ func (k *Keys) refresh() {
 	k.file, k.seen, k.problem = file, now, nil
 }
 
-// setGeneration writes the file with a room's new generation. The caller holds
-// k.mu; on an error nothing has changed.
-func (k *Keys) setGeneration(room string, generation uint64) error {
+// update writes the file with the generation that advance makes of a room's present
+// one (0 = no entry). Other processes wait from the reading to the writing. The
+// caller holds k.mu; on an error nothing has changed.
+func (k *Keys) update(room string, advance func(now uint64) uint64) error {
+	unlock, err := lockFile(filepath.Join(filepath.Dir(k.path), ".keys.lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	k.refresh()
 	if k.problem != nil {
 		return k.problem // never write over a file that a person is repairing
 	}
 	next := k.file
+	generation := advance(next.Rooms[room].Generation)
 	next.Rooms = maps.Clone(next.Rooms)
 	next.Rooms[room] = roomEntry{Generation: generation}
 	if err := next.write(k.path); err != nil {

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -147,6 +148,36 @@ func TestFile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".keys-*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Several processes, as `barrage key` beside a running server, that write at once
+// must not undo each other: a lost entry would revoke a key just handed out.
+func TestProcessesWriteTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	server := open(t, path)
+	const processes, rounds = 8, 10
+	var wg sync.WaitGroup
+	for p := range processes {
+		k := open(t, path)
+		wg.Go(func() {
+			for round := range rounds {
+				if _, err := k.Mint(fmt.Sprintf("room-%d-%d", p, round), 0); err != nil {
+					t.Error(err)
+				}
+				if err := k.Rotate("shared"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(server.Rooms()); n != processes*rounds+1 {
+		t.Errorf("%d rooms, want the %d that were made", n, processes*rounds+1)
+	}
+	key := mint(t, server, "shared", 0)
+	if want := fmt.Sprintf("shared.%d.", processes*rounds); !strings.HasPrefix(key, want) {
+		t.Errorf("key %q, want %s… after as many rotations", key, want)
 	}
 }
 

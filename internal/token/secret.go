@@ -33,7 +33,7 @@ func LoadSecret(path string) ([]byte, error) {
 
 func createSecret(path string) ([]byte, error) {
 	secret := make([]byte, secretSize)
-	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(secret)
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {
 		return nil, fmt.Errorf("create secret: %w", err)

@@ -97,7 +97,7 @@ func parseRange(header string, size int64) (s span, partial, ok bool) {
 	if int64(from) >= size {
 		return span{}, true, false
 	}
-	return span{int64(from), min(int64(to)+1, size)}, true, true
+	return span{int64(from), int64(min(to, uint64(size)-1)) + 1}, true, true
 }
 
 // write sends the answer and returns its status and how many bytes of body went out.
@@ -174,16 +174,25 @@ func (a *reply) copy(w http.ResponseWriter, part span) (sent int64) {
 	return sent
 }
 
-// acceptsGzip reads Accept-Encoding: gzip is welcome unless its weight is zero.
+// acceptsGzip reads Accept-Encoding: gzip is welcome unless its weight is zero. The
+// asterisk "matches any available content coding not explicitly listed" (RFC 9110, 12.5.3).
 func acceptsGzip(header string) bool {
+	others := false
 	for item := range strings.SplitSeq(header, ",") {
-		name, params, _ := strings.Cut(strings.TrimSpace(item), ";")
-		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
-			continue
+		name, params, _ := strings.Cut(item, ";")
+		switch name = strings.TrimSpace(name); {
+		case strings.EqualFold(name, "gzip"):
+			return welcome(params)
+		case name == "*":
+			others = welcome(params)
 		}
-		weight, weighted := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
-		q, err := strconv.ParseFloat(weight, 64)
-		return !weighted || err == nil && q > 0
 	}
-	return false
+	return others
+}
+
+// welcome reads the parameters of one coding.
+func welcome(params string) bool {
+	weight, weighted := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+	q, err := strconv.ParseFloat(weight, 64)
+	return !weighted || err == nil && q > 0
 }

@@ -209,11 +209,8 @@ func (r *run) flush(dst []Cut) []Cut {
 	return append(dst, r.cut(len(r.pending)))
 }
 
-// Flush cuts what is growing; the segment goes on unless ends.
-func (l *Leader) Flush(dst []Cut, ends bool) []Cut {
-	if !ends {
-		return l.flush(dst)
-	}
+// Flush ends the segment that is growing, if there is one.
+func (l *Leader) Flush(dst []Cut) []Cut {
 	if l.end == l.segment {
 		return dst
 	}
@@ -308,13 +305,14 @@ func (f *Follower) cutAt(dst []Cut, m mark) []Cut {
 	return dst
 }
 
-// Flush cuts everything before tick at, and drops the rest.
-func (f *Follower) Flush(dst []Cut, at int64, ends bool) []Cut {
+// Flush ends the segment that is growing with everything before tick at, and drops
+// the rest.
+func (f *Follower) Flush(dst []Cut, at int64) []Cut {
 	for i := range f.queue {
 		dst = f.cutAt(dst, f.queue[i])
 	}
 	f.queue = f.queue[:0]
-	dst = f.cutAt(dst, mark{at: at, ends: ends})
+	dst = f.cutAt(dst, mark{at: at, ends: true})
 	f.pending, f.end = f.pending[:0], f.start
 	return dst
 }

@@ -200,7 +200,7 @@ func TestFollowerEnds(t *testing.T) {
 	cuts = f.Mark(cuts, 24000, false)
 	cuts = f.Mark(cuts, 24000, true) // the segment ends where the part did
 	cuts = f.Mark(cuts, 30000, false)
-	cuts = f.Flush(cuts, 36000, true)
+	cuts = f.Flush(cuts, 36000)
 	if got, want := story(cuts), "I23 | I6 I6 |"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -210,10 +210,10 @@ func TestFollowerEnds(t *testing.T) {
 	}
 	f.Restart(audioRules(), 1024, 96000)
 	cuts = f.Push(nil, units(1, 96100)[0])
-	if cuts = f.Flush(cuts, 200000, true); story(cuts) != "I1 |" || cuts[0].Start != 96100 {
+	if cuts = f.Flush(cuts, 200000); story(cuts) != "I1 |" || cuts[0].Start != 96100 {
 		t.Errorf("after a restart: %s at %d", story(cuts), cuts[0].Start)
 	}
-	if cuts = f.Flush(nil, 300000, true); len(cuts) != 0 {
+	if cuts = f.Flush(nil, 300000); len(cuts) != 0 {
 		t.Errorf("an empty follower flushes %s", story(cuts))
 	}
 }
@@ -237,15 +237,15 @@ func TestFollowerHole(t *testing.T) {
 
 func TestFlush(t *testing.T) {
 	l := segmenter.NewLeader(rules(2*time.Second), 0)
-	if cuts := l.Flush(nil, true); len(cuts) != 0 {
+	if cuts := l.Flush(nil); len(cuts) != 0 {
 		t.Errorf("an empty leader flushes %s", story(cuts))
 	}
 	push(l, frames(20, 60, frame30))
-	if got := story(l.Flush(nil, false)); got != "5" {
-		t.Errorf("Flush(part) = %s, want 5", got)
+	if got := story(l.Flush(nil)); got != "5 |" {
+		t.Errorf("Flush = %s, want a part and the end of its segment", got)
 	}
-	if got := story(l.Flush(nil, true)); got != "|" {
-		t.Errorf("Flush(segment) = %s, want |", got)
+	if got := story(l.Flush(nil)); got != "" {
+		t.Errorf("Flush again = %s, want nothing", got)
 	}
 }
 
@@ -260,6 +260,6 @@ func FuzzLeader(f *testing.F) {
 			cuts = l.Push(cuts, media.Sample{Kind: media.Video, DTS: at, Duration: frame30, Sync: i == 0 || b&0x80 != 0})
 			at += int64(b&0x7f) * 90 * int64(1+b%3)
 		}
-		check(t, l.Flush(cuts, true), r)
+		check(t, l.Flush(cuts), r)
 	})
 }

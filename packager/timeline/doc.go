@@ -16,11 +16,11 @@
 //
 // # Decisions
 //
-//   - A decoding time is shifted by the composition offset of the first sync
-//     sample, so that a segment starts at its first picture: PROGRAM-DATE-TIME,
-//     EXTINF and the audio beside it then speak of the same moment. Chosen over
-//     edit lists, which live players treat each in their own way. The price is a
-//     negative composition offset, which trun version 1 and CMAF allow.
+//   - Composition offsets stay as they came, over shifting them so that the first
+//     picture is shown when it is decoded: libavformat (ffmpeg, mpv) takes the
+//     negative offsets of the latter for a delay and shows the video a frame or two
+//     late. Timeline.Ahead tells by how much pictures follow their decoding, so that
+//     audio is cut and dates are given where the pictures are shown.
 //   - Audio is counted, over rounding milliseconds to ticks: an Apple engineer
 //     traces audible pops to RTMP's rounded times. A guard of 60 ms follows the
 //     encoder when it really drifts or loses units.

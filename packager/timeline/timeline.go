@@ -35,8 +35,8 @@ const (
 type Timeline struct {
 	video, audio *clock
 	anchored     bool
-	origin       int64         // input time of the leader's first presentation
-	base         time.Duration // where origin lies on the line
+	origin       int64         // input time of the leader's first decoding: where the line starts
+	ahead        time.Duration // from there to its first presentation
 }
 
 // clock is the state of one track.
@@ -46,8 +46,8 @@ type clock struct {
 	primed  bool  // last is set
 	started bool  // since the anchor
 	first   int64 // input decoding time at the anchor
-	cts     int64 // composition offset of the first sync sample, in ticks
 	base    int64 // tick of the anchor
+	least   int64 // tick of the leader's first presentation: nothing is heard before it
 	prev    int64 // tick of the sample before
 	grid    grid  // video
 	opening bool  // video: no sync sample since the anchor's
@@ -155,16 +155,23 @@ func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdi
 }
 
 func (t *Timeline) anchor(c *clock, s media.Sample, end time.Duration) {
-	t.anchored, t.base = true, end
-	t.origin = s.DTS + int64(s.CTS)
-	c.first = s.DTS
+	t.anchored, t.origin, c.first = true, s.DTS, s.DTS
+	t.ahead = Duration(max(c.grid.offset(int64(s.CTS)*c.out/c.in), 0), uint32(c.out))
+	if s.Kind == media.Audio {
+		t.ahead = 0
+	}
 	for _, other := range []*clock{t.video, t.audio} {
 		if other != nil {
 			other.base = Ticks(end, uint32(other.out))
+			other.least = Ticks(end+t.ahead, uint32(other.out))
 			other.prev = math.MinInt64
 		}
 	}
 }
+
+// Ahead returns how much earlier than it is shown the leader's first picture is
+// decoded: with B-frames segments start that much later for the eye and the ear.
+func (t *Timeline) Ahead() time.Duration { return t.ahead }
 
 // jumped says that x cannot be the next time of the same clock.
 func (c *clock) jumped(x int64) bool {
@@ -200,15 +207,13 @@ func (c *clock) placeVideo(s media.Sample) media.Sample {
 	said := c.base + (s.DTS-c.first)*c.out/c.in
 	t := c.grid.snap(said)
 	cts := c.grid.offset(int64(s.CTS) * c.out / c.in)
-	if !c.started {
-		c.started, c.cts = true, cts
-	}
+	c.started = true
 	at := t
 	if t <= c.prev { // a small step backwards: decode in the order of arrival, show when said
 		at = c.prev + 1
 	}
 	c.prev = at
-	s.DTS, s.CTS, s.Duration = at, int32(cts-c.cts+t-at), uint32(c.grid.frame())
+	s.DTS, s.CTS, s.Duration = at, int32(cts+t-at), uint32(c.grid.frame())
 	return s
 }
 
@@ -216,7 +221,7 @@ func (c *clock) placeAudio(s media.Sample, origin int64) (media.Sample, bool) {
 	said := c.base + (s.DTS+c.shift-origin)*c.out/c.in
 	switch drift := said - c.next; {
 	case !c.started:
-		if said < c.base {
+		if said < c.least {
 			return s, false
 		}
 		c.started, c.next = true, said

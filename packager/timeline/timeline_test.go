@@ -145,23 +145,32 @@ func TestAudioUnit(t *testing.T) {
 	}
 }
 
-// The first picture of an epoch is at its start, and what is shown when stays true.
+// Pictures are shown when they should be, and audio starts with the first of them.
 func TestReorderedFrames(t *testing.T) {
-	line := timeline.New([]media.Track{video(30)}, timeline.Rate{})
+	line := timeline.New([]media.Track{video(30), audio(48000)}, timeline.Rate{})
 	for _, c := range []struct {
 		dts   int64
 		cts   int32
 		shown int64 // in frames
 	}{ // decoded I P B B P, shown two frames later: I B B P
-		{1000, 67, 0}, {1033, 133, 3}, {1067, 0, 0 + 0}, {1100, 33, 2}, {1133, 133, 6},
+		{1000, 67, 2}, {1033, 133, 5}, {1067, 0, 2}, {1100, 33, 4}, {1133, 133, 8},
 	} {
 		s, _ := line.Place(media.Sample{Kind: media.Video, DTS: c.dts, CTS: c.cts, Sync: c.dts == 1000}, 0)
-		if got := s.DTS + int64(s.CTS); got != c.shown*3000 {
+		if got := s.DTS + int64(s.CTS); got != c.shown*3000 || s.CTS < 0 {
 			t.Errorf("at %d+%d ms: shown at tick %d, want %d", c.dts, c.cts, got, c.shown*3000)
 		}
 		if want := (c.dts - 1000 + 15) / 33 * 3000; s.DTS != want {
 			t.Errorf("at %d ms: decoded at tick %d, want %d", c.dts, s.DTS, want)
 		}
+	}
+	if got := line.Ahead().Round(time.Microsecond); got != 66667*time.Microsecond {
+		t.Errorf("Ahead = %v, want two frames", got)
+	}
+	if _, verdict := line.Place(unit(1060), 0); verdict != timeline.DropEarly {
+		t.Errorf("audio before the first picture: verdict %d", verdict)
+	}
+	if s, verdict := line.Place(unit(1081), 0); verdict != timeline.Keep || s.DTS != 81*48 {
+		t.Errorf("audio after the first picture: verdict %d at %d, want it at %d", verdict, s.DTS, 81*48)
 	}
 }
 

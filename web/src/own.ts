@@ -22,17 +22,19 @@ export class OwnBook {
       return known;
     }
     if (c.author !== you) return null;
-    for (const [cid, text] of this.texts) {
-      if (text.trim() !== c.text) continue; // the oldest with this text
-      this.texts.delete(cid);
-      return cid;
-    }
+    const cid = this.oldest((text) => text.trim() === c.text) ?? this.oldest((text) => bare(text) === bare(c.text));
+    if (cid !== null) this.texts.delete(cid);
+    return cid;
+  }
+
+  private oldest(matches: (text: string) => boolean): string | null {
+    for (const [cid, text] of this.texts) if (matches(text)) return cid;
     return null;
   }
 
   /** Learns the id of a comment that its tick has yet to bring. */
   settle(a: Ack): void {
-    if (a.fate === "rejected") this.texts.delete(a.cid);
+    if (a.fate === "rejected" || a.fate === "rest") this.texts.delete(a.cid);
     else if (a.id !== "" && this.texts.has(a.cid)) this.ids.set(a.id, a.cid);
   }
 
@@ -40,6 +42,14 @@ export class OwnBook {
     this.ids.delete(id);
     this.texts.delete(cid);
   }
+}
+
+/**
+ * What the server's cleaning leaves of a text for sure: it composes letters and takes
+ * invisible characters, odd spaces and surplus accents away.
+ */
+function bare(text: string): string {
+  return text.normalize("NFC").replace(/[\p{C}\p{M}\p{Z}\s]/gu, "");
 }
 
 /** Remembers the newest `limit` ids: history and ticks may overlap. */

@@ -44,6 +44,8 @@ export class Stage {
     const video = h("video", { playsinline: true, muted: true, testid: "video", disableremoteplayback: true });
     video.muted = true; // the attribute alone does not count for elements made by script
     speaker.say(video, "stage.label", { room: config.room }, "aria-label");
+    video.addEventListener("resize", () =>
+      this.root.style.setProperty("--picture-ratio", String(video.videoWidth / video.videoHeight || 16 / 9)));
     const layer = h("div", { class: "bullets", testid: "bullets", "aria-hidden": "true" });
     this.sign = h("div", { class: "sign", testid: "screen", role: "status" }, h("i", { class: "spinner" }), this.title, this.more);
     this.root = h("div", { class: "stage", testid: "stage" }, h("div", { class: "aurora" }), video, this.sign, layer);

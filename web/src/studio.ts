@@ -10,6 +10,7 @@ import { header } from "./header";
 import { Speaker, type Key } from "./i18n";
 import { icons } from "./icons";
 import { poll } from "./poll";
+import { nearest } from "./servers";
 import { secrets } from "./storage";
 import { takeToken } from "./token";
 import { advise } from "./warnings";
@@ -54,14 +55,22 @@ async function copy(text: string): Promise<void> {
   area.remove();
 }
 
-function connectCard(publish: Publish): HTMLElement {
-  const servers = publish.servers.map((server, i) => {
-    const many = publish.servers.length > 1;
-    const f = field(many ? "studio.server.n" : "studio.server", `server-${i}`, { n: i + 1 });
+/** The addresses OBS may use: the first serves almost everybody, so the others are folded away. */
+function serverFields(servers: string[]): HTMLElement[] {
+  const fields = servers.map((server, i) => {
+    const f = i === 0 ? field("studio.server", "server-0") : field("studio.server.n", `server-${i}`, { n: i + 1 });
     f.value.value = server;
     f.tools.append(copyButton(`copy-server-${i}`, () => server));
     return f.root;
   });
+  if (fields.length < 2) return fields;
+  const [first, ...others] = fields;
+  const label = speaker.say(h("summary"), "studio.server.more", { n: others.length });
+  return [first!, h("details", { class: "more", testid: "more-servers" }, label, ...others)];
+}
+
+function connectCard(publish: Publish): HTMLElement {
+  const servers = serverFields(nearest(publish.servers, location.hostname));
   const key = field("studio.key", "stream-key");
   key.value.value = hidden;
   const reveal = speaker.say(h("button", { class: "button", type: "button", testid: "show-key", "aria-pressed": "false" }), "studio.key.show");

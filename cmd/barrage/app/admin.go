@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
@@ -40,10 +41,11 @@ func (a *App) ready(w http.ResponseWriter, _ *http.Request) {
 			answer.Degraded = append(answer.Degraded, "chat: "+reason)
 		}
 	}
+	status := http.StatusOK
 	if !answer.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, answer)
+	writeStatus(w, status, answer)
 }
 
 // writable reports whether files can be made in dir.
@@ -52,8 +54,7 @@ func writable(dir string) error {
 	if err != nil {
 		return err
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // loopbackOnly refuses clients of other machines: profiles show memory.

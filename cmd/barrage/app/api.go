@@ -135,7 +135,9 @@ func describe(st packager.Status, now time.Time) room {
 	return r
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) { writeStatus(w, http.StatusOK, v) }
+
+func writeStatus(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		safehttp.WriteError(w, http.StatusInternalServerError, "internal", "the answer could not be encoded")
@@ -145,5 +147,6 @@ func writeJSON(w http.ResponseWriter, v any) {
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.Write(body)
+	w.WriteHeader(status)
+	w.Write(body) //nolint:gosec // the client may have gone; there is nobody else to tell
 }

@@ -54,11 +54,11 @@ type Addrs struct {
 
 // New binds the listeners and builds every part of the role. When it fails,
 // everything it had opened is closed again.
-func New(cfg Config, r role, build Build) (_ *App, err error) {
+func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err error) {
 	a := &App{cfg: cfg, role: r, logger: build.Logger, metrics: prometheus.NewRegistry(), lifecycle: newLifecycle(build.Logger)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.lifecycle.stop())
+			err = errors.Join(err, a.lifecycle.stop(ctx))
 		}
 	}()
 	if err = a.openState(); err != nil {
@@ -72,32 +72,48 @@ func New(cfg Config, r role, build Build) (_ *App, err error) {
 		return nil, err
 	}
 	clients := safehttp.NewClients(proxies)
-	viewers, err := a.bind("http.addr", cfg.HTTP.Addr)
+	viewers, err := a.bind(ctx, "http.addr", cfg.HTTP.Addr)
 	if err != nil {
 		return nil, err
 	}
-	operators, err := a.bind("admin.addr", cfg.Admin.Addr)
+	operators, err := a.bind(ctx, "admin.addr", cfg.Admin.Addr)
 	if err != nil {
 		return nil, err
 	}
 	a.addrs = Addrs{HTTP: viewers.Addr().String(), Admin: operators.Addr().String()}
 
 	mux := http.NewServeMux()
-	if err = a.openBroker(); err != nil {
+	if err = a.openBroker(ctx); err != nil {
 		return nil, err
 	}
 	if r.chat {
 		err = a.addChat(mux, clients)
 	}
 	if err == nil && r.media {
-		err = a.addMedia(mux, clients, build)
+		err = a.addMedia(mux, clients, build) //nolint:contextcheck // binding a local address does not block
 	}
 	if err != nil {
 		return nil, err
 	}
-	a.serve("http", viewers, mux)
-	a.serve("admin", operators, a.adminHandler())
+	a.serve(ctx, "http", viewers, mux)
+	a.serve(ctx, "admin", operators, a.adminHandler())
+	a.start(ctx)
 	return a, nil
+}
+
+// start runs the parts behind the listeners. They stop before them, in reverse:
+// the publishers leave, the last playlists are flushed and waiting players
+// answered, chat hears that the rooms are gone and says goodbye, and then there is
+// no request left to wait for.
+func (a *App) start(ctx context.Context) {
+	if a.hub != nil {
+		a.lifecycle.run(ctx, "chat", a.hub.Run)
+	}
+	if a.rooms != nil {
+		a.lifecycle.run(ctx, "room states", states{rooms: a.rooms, store: a.broker.Rooms(), logger: a.logger}.Run)
+		a.lifecycle.run(ctx, "packager", a.rooms.Run)
+		a.lifecycle.run(ctx, "ingest", a.ingest.Run)
+	}
 }
 
 // Build is what the process gives an App.
@@ -114,7 +130,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.logger.Info("server running", "role", a.role.name, "addr", a.addrs.HTTP, "url", a.links().Watch)
 	err := a.lifecycle.wait(ctx)
 	a.logger.Info("server stopping", "role", a.role.name)
-	return errors.Join(err, a.lifecycle.stop())
+	return errors.Join(err, a.lifecycle.stop(ctx))
 }
 
 // openState makes the state directory and opens what it keeps.
@@ -160,8 +176,8 @@ func (a *App) registerProcess(version string) error {
 }
 
 // bind opens a listener that is closed at the end even if nothing ever serves it.
-func (a *App) bind(key, addr string) (net.Listener, error) {
-	l, err := listen(key, addr)
+func (a *App) bind(ctx context.Context, key, addr string) (net.Listener, error) {
+	l, err := listen(ctx, key, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -175,10 +191,10 @@ func (a *App) bind(key, addr string) (net.Listener, error) {
 }
 
 // serve answers HTTP on l until the stop, which lets running requests end.
-func (a *App) serve(name string, l net.Listener, h http.Handler) {
+func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Handler) {
 	srv := safehttp.Server(h)
 	srv.ErrorLog = slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug)
-	a.lifecycle.run(name, func(ctx context.Context) error {
+	a.lifecycle.run(ctx, name, func(ctx context.Context) error {
 		ended := make(chan error, 1)
 		go func() { ended <- srv.Serve(l) }()
 		select {
@@ -186,27 +202,28 @@ func (a *App) serve(name string, l net.Listener, h http.Handler) {
 			return err
 		case <-ctx.Done():
 		}
-		// Requests that wait for media were woken by the parts stopped before or are
-		// stopped after this one; what is left after the limit is cut off.
+		// Requests that waited for media have been answered by now, see start; a
+		// viewer who takes a segment slowly gets a little longer.
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 		defer cancel()
-		if srv.Shutdown(bound) != nil {
-			srv.Close() //nolint:errcheck // the listener is closed already
+		err := srv.Shutdown(bound)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close()
 		}
 		<-ended
-		return nil
+		return err
 	})
 }
 
 // openBroker joins the chat nodes: in memory within one process, by Redis across processes.
-func (a *App) openBroker() error {
+func (a *App) openBroker(ctx context.Context) error {
 	if a.cfg.Chat.Broker != chat.BrokerRedis {
 		memory := chat.NewMemory(chat.MemoryOptions{})
 		a.broker = memory
 		a.lifecycle.push("memory broker", func(context.Context) error { return memory.Close() })
 		return nil
 	}
-	broker, err := redisbroker.New(context.Background(), redisbroker.Options{
+	broker, err := redisbroker.New(ctx, redisbroker.Options{
 		URL: a.cfg.Chat.Redis.URL, Logger: a.logger, Registerer: a.metrics,
 	})
 	if err != nil {
@@ -225,6 +242,5 @@ func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) (err error)
 		return err
 	}
 	mux.Handle("/chat/v1/", a.hub.Handler())
-	a.lifecycle.run("chat", a.hub.Run)
 	return nil
 }

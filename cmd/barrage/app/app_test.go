@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,7 +34,7 @@ func local(t *testing.T) Config {
 // start runs a server until the test ends.
 func start(t *testing.T, cfg Config) *App {
 	t.Helper()
-	a, err := New(cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler), Version: "test"})
+	a, err := New(t.Context(), cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,8 +126,40 @@ func TestNotReadyWithoutStateDir(t *testing.T) {
 	if err := os.RemoveAll(cfg.StateDir); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := get(t, "http://"+a.Addrs().Admin+"/readyz", ""); status != 503 || !strings.Contains(body, "state_dir") {
-		t.Errorf("readyz = %d %s, want 503 that names state_dir", status, body)
+	w := httptest.NewRecorder()
+	a.adminHandler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+	if w.Code != 503 || !strings.Contains(w.Body.String(), "state_dir") {
+		t.Errorf("readyz = %d %s, want 503 that names state_dir", w.Code, w.Body)
+	}
+	if h := w.Result().Header; !strings.HasPrefix(h.Get("Content-Type"), "application/json") || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("readyz: headers %v, want JSON that nobody caches", h)
+	}
+}
+
+// An alert on a metric that nobody exports never fires.
+func TestDocumentedMetricsExist(t *testing.T) {
+	a := start(t, local(t))
+	families, err := a.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, f := range families {
+		for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
+			known[f.GetName()+suffix] = true
+		}
+	}
+	const root = "../../../"
+	for _, path := range []string{"README.md", "deploy/alerts.yml"} {
+		text, err := os.ReadFile(root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`barrage_[a-z_]*[a-z]_[a-z_]*[a-z]\b`).FindAllString(string(text), -1) {
+			if !known[name] {
+				t.Errorf("%s names %s, which is not exported", path, name)
+			}
+		}
 	}
 }
 
@@ -147,7 +181,7 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	for key, set := range map[string]func(*Config){
 		"http.addr":        func(c *Config) { c.HTTP.Addr = taken.Addr().String() },
 		"admin.addr":       func(c *Config) { c.Admin.Addr = taken.Addr().String() },
@@ -155,7 +189,7 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 	} {
 		cfg := local(t)
 		set(&cfg)
-		_, err := New(cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
+		_, err := New(t.Context(), cfg, role{name: "serve", media: true, chat: true}, Build{Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "is taken by another program") || !strings.Contains(err.Error(), envName(key)) {
 			t.Errorf("%s: %v, want advice that names %s", key, err, envName(key))
 		}

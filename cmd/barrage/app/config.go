@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -134,7 +135,9 @@ func readFile(cfg *Config, path string) error {
 	return nil
 }
 
-func isNull(n ast.Node) bool { return n == nil || n.Type() == ast.NullType || n.Type() == ast.CommentType }
+func isNull(n ast.Node) bool {
+	return n == nil || n.Type() == ast.NullType || n.Type() == ast.CommentType
+}
 
 // dropNulls takes the keys without a value out of a mapping, at every depth.
 func dropNulls(n ast.Node) {
@@ -250,9 +253,7 @@ func settings(v reflect.Value, prefix string) map[string]reflect.Value {
 		}
 		field := v.Field(i)
 		if field.Kind() == reflect.Struct {
-			for key, leaf := range settings(field, prefix+name+".") {
-				leaves[key] = leaf
-			}
+			maps.Copy(leaves, settings(field, prefix+name+"."))
 			continue
 		}
 		leaves[prefix+name] = field

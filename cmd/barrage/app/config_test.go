@@ -67,12 +67,12 @@ func TestSourcesInOrder(t *testing.T) {
 
 func TestBadConfigSaysWhereAndWhat(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	write(t, file, "http:\n  adress: :1001\n")
+	write(t, file, "http:\n  colour: :1001\n")
 	for name, c := range map[string]struct {
 		src  sources
 		want []string
 	}{
-		"unknown key": {sources{file: file}, []string{file, "[2:3]", "adress"}},
+		"unknown key": {sources{file: file}, []string{file, "[2:3]", "colour"}},
 		"no file":     {sources{file: file + ".not"}, []string{"no such file"}},
 		"environment": {sources{env: []string{"BARRAGE_INGEST_GRACE=soon"}}, []string{"BARRAGE_INGEST_GRACE", "soon"}},
 		"flag":        {sources{set: []string{"http.addres=:1"}}, []string{"http.addres", "no such setting"}},

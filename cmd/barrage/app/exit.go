@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,9 +44,8 @@ func exitCode(err error) int {
 }
 
 // listen binds addr; key is the setting it came from.
-func listen(key, addr string) (net.Listener, error) {
-	//nolint:noctx // binding a local address does not block
-	l, err := net.Listen("tcp", addr)
+func listen(ctx context.Context, key, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, explainListen(key, addr, err)
 	}

@@ -34,10 +34,10 @@ func (l *lifecycle) push(name string, stop func(context.Context) error) {
 	l.parts = append(l.parts, part{name, stop})
 }
 
-// run starts a part that lives until its context ends. A part that returns
-// before that ends the process, with its error.
-func (l *lifecycle) run(name string, body func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// run starts a part that lives until its turn to stop comes, not until ctx ends. A
+// part that returns before that ends the process, with its error.
+func (l *lifecycle) run(ctx context.Context, name string, body func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {
 		err := body(ctx)
@@ -46,6 +46,7 @@ func (l *lifecycle) run(name string, body func(context.Context) error) {
 				err = errors.New("ended by itself")
 			}
 			l.fail(fmt.Errorf("%s: %w", name, err))
+			err = nil // reported once
 		}
 		done <- err
 	}()
@@ -77,9 +78,10 @@ func (l *lifecycle) wait(ctx context.Context) error {
 	}
 }
 
-// stop stops every part, newest first, and returns what went wrong.
-func (l *lifecycle) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+// stop stops every part, newest first, and returns what went wrong. It has its
+// own bound: that ctx has ended is why the parts are stopped.
+func (l *lifecycle) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
 	var errs []error
 	for len(l.parts) > 0 {

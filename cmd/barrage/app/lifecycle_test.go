@@ -22,13 +22,13 @@ func TestLifecycleStopsInReverse(t *testing.T) {
 			return nil
 		})
 	}
-	if err := l.stop(); err != nil {
+	if err := l.stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"c", "b", "a"}; !slices.Equal(order, want) {
 		t.Errorf("stopped %v, want %v", order, want)
 	}
-	if err := l.stop(); err != nil || len(order) != 3 {
+	if err := l.stop(t.Context()); err != nil || len(order) != 3 {
 		t.Errorf("second stop: %v, %v, want nothing", err, order)
 	}
 }
@@ -39,21 +39,23 @@ func TestLifecycleEndsWithTheFirstFailure(t *testing.T) {
 		"ends by itself": func(context.Context) error { return nil },
 	} {
 		l := newLifecycle(slog.New(slog.DiscardHandler))
-		l.run("good", func(ctx context.Context) error { <-ctx.Done(); return nil })
-		l.run("bad", body)
+		l.run(t.Context(), "good", func(ctx context.Context) error { <-ctx.Done(); return nil })
+		l.run(t.Context(), "bad", body)
 		if err := l.wait(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "bad: ") {
 			t.Errorf("%s: wait = %v, want an error that names the part", name, err)
 		}
-		l.stop() //nolint:errcheck // the failure again
+		if err := l.stop(t.Context()); err != nil {
+			t.Errorf("%s: stop = %v, want the failure reported once", name, err)
+		}
 	}
 }
 
 func TestLifecycleEndsWithItsContext(t *testing.T) {
 	l := newLifecycle(slog.New(slog.DiscardHandler))
-	l.run("good", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	l.run(t.Context(), "good", func(ctx context.Context) error { <-ctx.Done(); return nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := errors.Join(l.wait(ctx), l.stop()); err != nil {
+	if err := errors.Join(l.wait(ctx), l.stop(t.Context())); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 }
@@ -62,9 +64,9 @@ func TestLifecycleStopIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLifecycle(slog.New(slog.DiscardHandler))
 		release := make(chan struct{})
-		l.run("stuck", func(context.Context) error { <-release; return nil })
+		l.run(t.Context(), "stuck", func(context.Context) error { <-release; return nil })
 		begin := time.Now()
-		err := l.stop()
+		err := l.stop(t.Context())
 		if got := time.Since(begin); got != stopLimit || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("stop = %v after %v, want deadline exceeded after %v", err, got, stopLimit)
 		}

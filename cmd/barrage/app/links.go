@@ -28,7 +28,7 @@ type links struct {
 
 func (a *App) links() links {
 	var l links
-	hosts := []string{"localhost"}
+	var hosts []string
 	if public, err := url.Parse(a.cfg.HTTP.PublicURL); err == nil && public.Host != "" {
 		l.Watch = strings.TrimSuffix(a.cfg.HTTP.PublicURL, "/")
 		hosts = []string{public.Hostname()}

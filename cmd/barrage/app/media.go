@@ -31,6 +31,9 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 	if err != nil {
 		return err
 	}
+	if err = a.firstRoom(); err != nil {
+		return err
+	}
 	a.ingest, err = ingest.New(a.cfg.Ingest, ingest.Options{
 		Logger: build.Logger, Registerer: a.metrics, Keys: a.keys,
 		Attach: func(room string) (ingest.Sink, error) { return a.rooms.Attach(room) },
@@ -43,14 +46,7 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 	mux.Handle("/hls/", hls)
 	mux.Handle("/api/v1/", a.apiHandler())
 	mux.Handle("/", pages)
-
-	// Stopped in reverse: the publishers leave, the last playlists are flushed and
-	// waiting players answered, then chat hears that the rooms are gone.
-	states := states{rooms: a.rooms, store: a.broker.Rooms(), logger: build.Logger}
-	a.lifecycle.run("room states", states.Run)
-	a.lifecycle.run("packager", a.rooms.Run)
-	a.lifecycle.run("ingest", a.ingest.Run)
-	return a.firstRoom()
+	return nil
 }
 
 // firstRoom gives a new server the room everybody starts with.

@@ -54,10 +54,10 @@ func cgroupMemory() (int64, bool) {
 // reloadOnHangup reads the configuration again at every SIGHUP and takes over
 // what can change while running: the log level. (Stream keys are read again by
 // themselves.) A bad file changes nothing.
-func (a *App) reloadOnHangup(level *slog.LevelVar, read func() (Config, error)) {
+func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read func() (Config, error)) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	a.lifecycle.run("reload", func(ctx context.Context) error {
+	a.lifecycle.run(ctx, "reload", func(ctx context.Context) error {
 		defer signal.Stop(hangup)
 		for {
 			select {
@@ -76,7 +76,7 @@ func (a *App) reload(level *slog.LevelVar, read func() (Config, error)) {
 		var l slog.Level
 		if l, err = cfg.Log.level(); err == nil {
 			level.Set(l)
-			a.logger.Info("configuration read again")
+			a.logger.Info("log level read again", "hint", "every other setting wants a restart")
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import { suggestion } from "../names";
 import { OwnBook, Seen } from "../own";
 import type { Comment } from "../protocol";
 import { playable, screenOf, type Known, type Screen } from "../screen";
+import { nearest } from "../servers";
 import { openBox } from "../storage";
 import { takeToken } from "../token";
 import { advise } from "../warnings";
@@ -36,6 +37,14 @@ test("the stage shows the picture whenever there is one", () => {
   ];
   for (const [k, want] of cases) assert.equal(screenOf({ ...base, ...k }), want, JSON.stringify(k));
   assert.deepEqual([playable("live"), playable("away"), playable("ended"), playable(null)], [true, true, false, false]);
+});
+
+test("the server an anchor reads first is the one whose page is open", () => {
+  const servers = ["rtmp://localhost/live", "rtmp://192.0.2.2:1936/live", "rtmp://[fd00::2]/live"];
+  assert.equal(nearest(servers, "192.0.2.2")[0], "rtmp://192.0.2.2:1936/live");
+  assert.equal(nearest(servers, "[fd00::2]")[0], "rtmp://[fd00::2]/live");
+  assert.deepEqual(nearest(servers, "live.example.com"), servers);
+  assert.deepEqual(nearest(["nonsense"], "localhost"), ["nonsense"]);
 });
 
 const mine = (id: string, text: string): Comment => ({
@@ -64,11 +73,30 @@ test("others' comments are theirs, and equal own ones pair in order", () => {
   assert.equal(book.claim(mine("i2", "草"), "me"), "c2");
 });
 
-test("a rejected comment is not waited for", () => {
-  const book = new OwnBook();
-  book.add("c1", "x");
-  book.settle({ cid: "c1", id: "", fate: "rejected", reason: "too_fast" });
-  assert.equal(book.claim(mine("i1", "x"), "me"), null);
+test("a comment that the server cleaned is known again before its ack", () => {
+  const cases: [string, string][] = [
+    ["h\u200bi", "hi"],
+    ["cafe\u0301", "café"],
+    ["Z\u0351\u036b\u0343algo", "Z\u0351\u036balgo"],
+    ["a\u00a0b\tc", "a b c"],
+    ["草\u202e", "草"],
+  ];
+  for (const [typed, cleaned] of cases) {
+    const book = new OwnBook();
+    book.add("c0", "something else");
+    book.add("c1", typed);
+    assert.equal(book.claim(mine("i1", cleaned), "me"), "c1", JSON.stringify(typed));
+  }
+});
+
+test("a comment that will not come in a tick is not waited for", () => {
+  for (const fate of ["rejected", "rest"] as const) {
+    const book = new OwnBook();
+    book.add("c1", "x");
+    book.settle({ cid: "c1", id: fate === "rest" ? "i0" : "", fate, reason: "" });
+    book.add("c2", "x");
+    assert.equal(book.claim(mine("i1", "x"), "me"), "c2", fate);
+  }
 });
 
 test("seen ids are new once, and old ones are forgotten", () => {

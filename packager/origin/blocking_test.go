@@ -1,0 +1,140 @@
+package origin_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"barrage/packager/origin"
+)
+
+// blocked starts a request and returns its answer when it comes.
+func (s *site) blocked(ctx context.Context, path string) <-chan *httptest.ResponseRecorder {
+	out := make(chan *httptest.ResponseRecorder, 1)
+	go func() {
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody))
+		out <- w
+	}()
+	synctest.Wait()
+	return out
+}
+
+func TestBlockingReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, origin.Options{})
+		playlist := s.blocked(t.Context(), s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=1")
+		hinted := s.blocked(t.Context(), s.base+"v0/p14.m4s")
+		segment := s.blocked(t.Context(), s.base+"v0.m3u8?_HLS_msn=4")
+		s.feed(13)
+		synctest.Wait()
+		if len(playlist) != 0 || len(hinted) != 0 {
+			t.Fatal("answered before the part was complete")
+		}
+		s.feed(1)
+		w := <-playlist
+		if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, `URI="v0/p14.m4s"`) || !strings.Contains(body, `TYPE=PART,URI="v0/p15.m4s"`) {
+			t.Errorf("the reload = %d\n%s", w.Code, body)
+		}
+		if c := w.Header().Get("Cache-Control"); c != "public, max-age=12" {
+			t.Errorf("Cache-Control %q, want six target durations", c)
+		}
+		if w := <-hinted; w.Code != 200 || w.Body.Len() == 0 || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("the hinted part = %d, %d bytes, %v", w.Code, w.Body.Len(), w.Header())
+		}
+		synctest.Wait()
+		if len(segment) != 0 {
+			t.Error("a reload for a whole segment was answered by a part")
+		}
+		s.feed(31)
+		if w := <-segment; w.Code != 200 || !strings.Contains(w.Body.String(), "v0/s4.m4s") {
+			t.Errorf("the reload for a segment = %d\n%s", w.Code, w.Body.String())
+		}
+	})
+}
+
+// Nobody publishes: 503 after three target durations. The publisher has gone: the
+// playlist as it is, before hls.js gives up on the low-latency mode, and never cached.
+func TestBlockedWithoutMedia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, origin.Options{})
+		next := s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"
+		start := time.Now()
+		silent := <-s.blocked(t.Context(), next)
+		if took := time.Since(start); silent.Code != 503 || took != 6*time.Second || silent.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("a silent publisher: %d after %v %v", silent.Code, took, silent.Header())
+		}
+		start = time.Now()
+		if w := <-s.blocked(t.Context(), s.base+"v0/p14.m4s"); w.Code != 503 || time.Since(start) != 6*time.Second {
+			t.Errorf("the hinted part of a silent publisher: %d after %v", w.Code, time.Since(start))
+		}
+		s.stream.Detach(false)
+		start = time.Now()
+		w := <-s.blocked(t.Context(), s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=2")
+		if took := time.Since(start); w.Code != 200 || took != 1200*time.Millisecond || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("an absent publisher: %d after %v %v, want the playlist after 1.2 s", w.Code, took, w.Header())
+		}
+	})
+}
+
+func TestClientLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, origin.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		out := s.blocked(ctx, s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=1")
+		part := s.blocked(ctx, s.base+"v0/p14.m4s")
+		cancel()
+		if a, b := <-out, <-part; a.Body.Len()+b.Body.Len() != 0 {
+			t.Error("something was written to a client that has left")
+		}
+		if n := waiting(t, s); n != 0 {
+			t.Errorf("%v requests are said to wait", n)
+		}
+	})
+}
+
+func waiting(t *testing.T, s *site) float64 {
+	t.Helper()
+	all, err := s.prom.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == "barrage_origin_waiting_requests" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return -1
+}
+
+// A thousand players wait for one part; more than the bound are sent away.
+func TestManyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, origin.Options{MaxWaiting: 1000})
+		var wg sync.WaitGroup
+		var woken atomic.Int64
+		for range 1000 {
+			wg.Go(func() {
+				if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status == 200 && strings.Contains(res.body, "v0/p14.m4s") {
+					woken.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status != 503 || res.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("one more = %d, want 503", res.status)
+		}
+		before := time.Now()
+		s.feed(14)
+		wg.Wait()
+		if woken.Load() != 1000 || time.Since(before) != 0 {
+			t.Errorf("%d woken, want 1000 and at once", woken.Load())
+		}
+	})
+}
