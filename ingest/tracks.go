@@ -39,11 +39,10 @@ func (p *publication) media(kind media.Kind, timestamp uint32, body []byte) (err
 		parse = flv.AppendAudio
 	}
 	if p.packets, err = parse(p.packets[:0], body); err != nil {
-		p.drop(dropMalformed)
-		return nil
+		return p.odd(err)
 	}
 	for _, k := range p.packets {
-		if err := p.packet(kind, timestamp, k); err != nil {
+		if err = p.packet(kind, timestamp, k); err != nil {
 			return err
 		}
 	}
@@ -156,8 +155,7 @@ func (p *publication) picture(timestamp uint32, k flv.Packet) error {
 	au, err := flv.Inspect(k.Codec, k.Data)
 	switch {
 	case err != nil:
-		p.drop(dropMalformed)
-		return nil
+		return p.odd(err)
 	case !au.Picture:
 		p.drop(dropEmpty)
 		return nil
@@ -178,7 +176,7 @@ func (p *publication) picture(timestamp uint32, k flv.Packet) error {
 }
 
 // inBand follows the parameter sets in front of a sync sample. Ones that make no
-// sense change nothing.
+// sense change nothing: the picture may be good with what is in force.
 func (p *publication) inBand(t *track, k flv.Packet) error {
 	have := t.config
 	if t.codec != k.Codec {
@@ -193,8 +191,7 @@ func (p *publication) inBand(t *track, k flv.Packet) error {
 		described, err = flv.VideoTrack(k.Codec, config)
 	}
 	if err != nil {
-		p.drop(dropMalformed)
-		return nil //nolint:nilerr // the picture may still be good with what is in force
+		return p.odd(err)
 	}
 	return p.announce(t, described, nil)
 }

@@ -179,11 +179,11 @@ func TestNames(t *testing.T) {
 		"audio 90 61626364":    `"abcd"`,
 	} {
 		parse := flv.AppendVideo
-		body, audio := strings.CutPrefix(body, "audio ")
+		rest, audio := strings.CutPrefix(body, "audio ")
 		if audio {
 			parse = flv.AppendAudio
 		}
-		got, err := parse(nil, unhex(t, body))
+		got, err := parse(nil, unhex(t, rest))
 		if err != nil || len(got) != 1 || got[0].Codec != 0 || got[0].Name != want || got[0].Type == flv.Ignored {
 			t.Errorf("%s: %+v, %v, want one packet of %s", body, got, err, want)
 		}

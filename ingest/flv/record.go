@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"barrage/packager/media"
 )
@@ -143,8 +144,8 @@ func (r Record) over(old Record) (Record, error) {
 	}{{&out.VPS, r.VPS, old.VPS}, {&out.SPS, r.SPS, old.SPS}, {&out.PPS, r.PPS, old.PPS}} {
 		seen := map[uint32]bool{}
 		// The last of several with one id is the one in force.
-		for i := len(l.fresh) - 1; i >= 0; i-- {
-			if err := addSet(l.into, seen, r.codec, l.fresh[i]); err != nil {
+		for _, s := range slices.Backward(l.fresh) {
+			if err := addSet(l.into, seen, r.codec, s); err != nil {
 				return Record{}, err
 			}
 		}

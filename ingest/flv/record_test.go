@@ -29,11 +29,11 @@ const (
 )
 
 // au joins NAL units, each behind its length.
-func au(t testing.TB, nals ...string) []byte {
-	t.Helper()
+func au(tb testing.TB, nals ...string) []byte {
+	tb.Helper()
 	var b []byte
 	for _, n := range nals {
-		nal := unhex(t, n)
+		nal := unhex(tb, n)
 		b = binary.BigEndian.AppendUint32(b, uint32(len(nal)))
 		b = append(b, nal...)
 	}
@@ -103,11 +103,13 @@ func TestInBand(t *testing.T) {
 		{"only in band, High", media.H264, "014d401e ff e0 00", []string{highSPS, highPPS, idr}, flv.Record{SPS: sets(t, highSPS), PPS: sets(t, highPPS)}},
 		{"repeated", media.HEVC, hvcc, []string{vps, hevcSPS, hevcPPS, cra}, flv.Record{}},
 		{
-			"another PPS", media.HEVC, hvcc, []string{vps, hevcSPS, "4401c073c18a", cra},
+			"another PPS", media.HEVC, hvcc,
+			[]string{vps, hevcSPS, "4401c073c18a", cra},
 			flv.Record{VPS: sets(t, vps), SPS: sets(t, hevcSPS), PPS: sets(t, "4401c073c18a")},
 		},
 		{
-			"only in band", media.HEVC, "", []string{vps, hevcSPS, hevcPPS, cra},
+			"only in band", media.HEVC, "",
+			[]string{vps, hevcSPS, hevcPPS, cra},
 			flv.Record{VPS: sets(t, vps), SPS: sets(t, hevcSPS), PPS: sets(t, hevcPPS)},
 		},
 	} {
@@ -175,10 +177,10 @@ func TestInBandErrors(t *testing.T) {
 	}
 }
 
-func sets(t testing.TB, nals ...string) (out [][]byte) {
-	t.Helper()
+func sets(tb testing.TB, nals ...string) (out [][]byte) {
+	tb.Helper()
 	for _, n := range nals {
-		out = append(out, unhex(t, n))
+		out = append(out, unhex(tb, n))
 	}
 	return out
 }

@@ -166,14 +166,14 @@ func TestInitReadByMediacommon(t *testing.T) {
 	if err := hevc.Unmarshal(bytes.NewReader(appendInit(t, hevcTrack(t, hevcMain)))); err != nil {
 		t.Fatal(err)
 	}
-	if h265, ok := hevc.Tracks[0].Codec.(*codecs.H265); !ok || len(h265.VPS) != 24 || len(h265.SPS) != 43 || hex.EncodeToString(h265.PPS) != "4401c073c189" {
+	if h265, is := hevc.Tracks[0].Codec.(*codecs.H265); !is || len(h265.VPS) != 24 || len(h265.SPS) != 43 || hex.EncodeToString(h265.PPS) != "4401c073c189" {
 		t.Errorf("HEVC: %+v", hevc.Tracks[0].Codec)
 	}
 	var mp3 mc.Init
 	if err := mp3.Unmarshal(bytes.NewReader(appendInit(t, mp3Track(t, mp3Stereo)))); err != nil {
 		t.Fatal(err)
 	}
-	if c, ok := mp3.Tracks[0].Codec.(*codecs.MPEG1Audio); !ok || c.SampleRate != 44100 || c.ChannelCount != 2 {
+	if c, is := mp3.Tracks[0].Codec.(*codecs.MPEG1Audio); !is || c.SampleRate != 44100 || c.ChannelCount != 2 {
 		t.Errorf("MP3: %+v", mp3.Tracks[0].Codec)
 	}
 	var audio mc.Init
