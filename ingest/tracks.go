@@ -142,7 +142,7 @@ func (p *publication) announce(t *track, described media.Track, header []byte) e
 func reach(c media.Codec) string {
 	switch c {
 	case media.MP3:
-		return "Chrome and its relatives show the picture without sound: set the encoder to AAC"
+		return "browsers leave it out beside a picture, and Chrome plays none at all: set the encoder to AAC"
 	case media.HEVC:
 		return "browsers without a hardware decoder show nothing: set the encoder to H.264 to reach everybody"
 	default:

@@ -114,16 +114,5 @@ func multivariant(id string, lanes []*lane, fps float64) (*playlist.Multivariant
 		}
 	}
 	m.Variants = []playlist.Variant{v}
-	if len(lanes) > 1 && lanes[1].track.Codec == media.MP3 {
-		m.Variants = append(m.Variants, silent(v, lead))
-	}
 	return m, nil
-}
-
-// silent is the variant for players that have no decoder for the audio: Chromium
-// takes no MP3 in fMP4 from a script, and hls.js would then show nothing at all.
-func silent(v playlist.Variant, lead *lane) playlist.Variant {
-	v.AverageBandwidth, v.Bandwidth = lead.rate.bound(lead.track.Bitrate)
-	v.Codecs, v.AudioGroup = v.Codecs[:1:1], ""
-	return v
 }
