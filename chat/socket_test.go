@@ -40,6 +40,13 @@ func TestCloseCodes(t *testing.T) {
 			}
 		}
 	}
+	pings := func(p *page) {
+		for range 500 {
+			if p.conn.WriteControl(websocket.PingMessage, []byte("x"), time.Now().Add(time.Second)) != nil {
+				return
+			}
+		}
+	}
 	for _, c := range []struct {
 		what   string
 		does   []func(*page)
@@ -58,6 +65,7 @@ func TestCloseCodes(t *testing.T) {
 		{"expired token", []func(*page){badge(sign(token.Claims{Role: token.RoleViewer, Subject: "a", Expires: 1}))}, 4003, "token_expired", 0},
 		{"token of another room", []func(*page){badge(sign(token.Claims{Room: "other", Role: token.RoleHost, Subject: "a"}))}, 4003, "token_other_room", 0},
 		{"flood", []func(*page){hello, flood}, 4006, "flood", 10_000},
+		{"flood of pings", []func(*page){hello, pings}, 4006, "flood", 10_000},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()

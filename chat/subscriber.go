@@ -234,8 +234,8 @@ func (s *subscriber) linger() {
 	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
-		if errors.Is(err, websocket.ErrReadLimit) {
-			// The library reads no more, but what it left must go.
+		if errors.Is(err, websocket.ErrReadLimit) || errors.Is(err, errFlood) {
+			// The library reads no more after an error, but what it left must go.
 			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
 		}
 		if err != nil {

@@ -45,13 +45,18 @@ const clientTimeout = 10 * time.Second
 func dial(tb testing.TB, addr net.Addr) *client {
 	tb.Helper()
 	c := dialRaw(tb, addr)
+	c.handshake()
+	return c
+}
+
+func (c *client) handshake() {
+	c.t.Helper()
 	c.send(append([]byte{3}, make([]byte, 1536)...))
 	answer := make([]byte, 1+1536+1536)
 	if _, err := io.ReadFull(c.r, answer); err != nil {
-		tb.Fatalf("handshake of %v: %v", c.conn.LocalAddr(), err)
+		c.t.Fatalf("handshake of %v: %v", c.conn.LocalAddr(), err)
 	}
 	c.send(answer[1 : 1+1536])
-	return c
 }
 
 func dialRaw(tb testing.TB, addr net.Addr) *client {

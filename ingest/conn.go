@@ -50,11 +50,8 @@ const (
 	phaseMedia           // publishing
 )
 
-// errNotRTMP is the answer to a first byte that no RTMP client sends.
-var errNotRTMP = errors.New("first byte is not RTMP version 3")
-
-// conn is what go-rtmp reads from and writes to. Everything but kick belongs to
-// the goroutine that reads.
+// conn is the connection below the guard: its deadlines, its place in the
+// registry, its end. Everything but kick belongs to the goroutine that reads.
 type conn struct {
 	net.Conn
 	conns    *registry
@@ -63,9 +60,10 @@ type conn struct {
 	remote   netip.AddrPort
 
 	phase   phase
-	begun   bool // the first byte was seen
 	armed   time.Time
 	readErr error // the first error of Read
+
+	writeErr atomic.Pointer[error] // one of Write
 
 	kicked atomic.Pointer[end] // why it was closed from our side
 }
@@ -77,7 +75,7 @@ func (c *conn) kick(why end) {
 	_ = c.Conn.Close() // of two who close it, one gets an error
 }
 
-// Close is the last thing that go-rtmp does with a connection.
+// Close is the last thing that is done with a connection.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.conns.remove(c)
@@ -118,15 +116,6 @@ func (c *conn) touch() {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.metrics.bytes.Add(float64(n))
-	// "C0 and S0: In C0, this field identifies the RTMP version requested by the
-	// client. [...] The version defined by this specification is 3" (RTMP 1.0,
-	// 5.2.2). go-rtmp does not look; a browser or a scanner ends here.
-	if !c.begun && n > 0 {
-		c.begun = true
-		if b[0] != 3 {
-			n, err = 0, errNotRTMP
-		}
-	}
 	if err != nil && c.readErr == nil {
 		c.readErr = err
 	}
@@ -135,20 +124,32 @@ func (c *conn) Read(b []byte) (int, error) {
 
 func (c *conn) Write(b []byte) (int, error) {
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeouts.Write)) // fails when closed, and so does Write
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.writeErr.Store(&err)
+	}
+	return n, err
 }
 
-// ended says why reading stopped, as far as the connection knows; go-rtmp may
-// have stopped for a reason of its own, endProtocol.
+// fault is what the network did wrong, nil if nothing.
+func (c *conn) fault() error {
+	if err := c.writeErr.Load(); c.readErr == nil && err != nil {
+		return *err
+	}
+	return c.readErr
+}
+
+// ended says why reading stopped, as far as the connection knows; the guard or
+// go-rtmp may have stopped for a reason of their own, endProtocol.
 func (c *conn) ended() end {
 	if why := c.kicked.Load(); why != nil {
 		return *why
 	}
 	switch err := c.readErr; {
+	case err == nil && c.writeErr.Load() != nil:
+		return endNetwork // it does not read what it is sent, or is gone
 	case err == nil:
 		return endProtocol
-	case errors.Is(err, errNotRTMP):
-		return endNotRTMP
 	case errors.Is(err, io.EOF):
 		return endClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -1,14 +1,15 @@
 // Package ingest takes in what anchors send: RTMP connections in, checked
 // access units with continuous times out.
 //
-// One journey: the listener admits a connection and gives it to go-rtmp wrapped
-// in a conn, which keeps the deadlines and knows how to be closed from outside.
-// go-rtmp speaks the protocol and calls the session: publish takes the stream key
-// out of the address, asks package auth, claims the room (closing a predecessor and
-// waiting until it has let go) and attaches a [Sink]. From then on the publication
-// turns each message into a sample through package flv and hands it on. When the
-// connection ends, for whatever reason, the session's OnClose detaches the sink
-// and writes the one log line that says why.
+// One journey: the listener admits a connection and wraps it in a conn, which keeps
+// the deadlines and knows how to be closed from outside. go-rtmp reads it through
+// package guard, which lets nothing hostile or odd through, speaks the protocol and
+// calls the session: publish takes the stream key out of the address, asks package
+// auth, claims the room (closing a predecessor and waiting until it has let go) and
+// attaches a [Sink]. From then on the publication turns each message into a sample
+// through package flv and hands it on. When the connection ends, for whatever
+// reason, the session's OnClose detaches the sink and writes the one log line that
+// says why.
 //
 // Invariants
 //
@@ -21,9 +22,11 @@
 //
 // # Decisions
 //
-//   - go-rtmp unforked behind our own listener and connection, over a fork: it is
-//     a small, fast session engine, and what it lacks (limits, deadlines, back-off)
-//     can all be had from outside.
+//   - go-rtmp unforked between our own listener, connection and guard, over a fork:
+//     it is a small, fast session engine, and what it lacks (limits, tolerance,
+//     deadlines, back-off) can all be had from outside.
+//   - Bounds on messages are the guard's, deadlines the conn's: each in one place,
+//     the first with the bytes, the second with the phases of a session.
 //   - A connection is ended by closing its net.Conn, over rtmp.Conn.Close: the
 //     latter runs OnClose beside OnVideo on another goroutine.
 //   - A new publisher with a valid key wins over the old one, over "already

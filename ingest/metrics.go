@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"barrage/ingest/guard"
 	"barrage/packager/media"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ type metrics struct {
 	ended       *prometheus.CounterVec // reason: connections that were admitted
 	samples     *prometheus.CounterVec // kind
 	dropped     *prometheus.CounterVec // reason
+	ignored     []prometheus.Counter   // by guard.Drop
 }
 
 // Label values of rejected.
@@ -63,12 +65,16 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		dropped: counters("samples_dropped_total", "Messages that became no sample, by reason.", "reason",
 			dropMalformed, dropNoConfig, dropEmpty, dropTrack),
 	}
+	ignored := counters("messages_ignored_total", "RTMP messages that meant nothing to this server, by reason.", "reason")
+	for _, d := range guard.Drops() {
+		m.ignored = append(m.ignored, ignored.WithLabelValues(d.String()))
+	}
 	if reg == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs, m.rejected, m.publishes, m.ended, m.samples, m.dropped,
+		m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs, m.rejected, m.publishes, m.ended, m.samples, m.dropped, ignored,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -77,6 +83,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	return m, nil
 }
+
+// ignore counts what a guard left out.
+func (m *metrics) ignore(d guard.Drop) { m.ignored[d].Inc() }
 
 func name(n, help string) prometheus.Opts {
 	return prometheus.Opts{Namespace: "barrage", Subsystem: "ingest", Name: n, Help: help}

@@ -1,11 +1,11 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"barrage/ingest/flv"
@@ -25,8 +25,7 @@ type publication struct {
 	monitor *monitor
 	clock   clock
 	tracks  tracks
-	scratch []byte       // the body of the message at hand
-	packets []flv.Packet // of that message
+	packets []flv.Packet // of the message at hand
 	bytes   int64
 	samples int64
 
@@ -51,27 +50,17 @@ func (p *publication) released() bool {
 	}
 }
 
-// Bounds of one message.
-const (
-	maxVideoMessage = 8 << 20
-	maxAudioMessage = 1 << 20
-	// A scratch buffer that one big picture left is not kept.
-	maxScratch = 1 << 20
-)
-
-// errTooLong ends a publisher whose message is larger than any picture.
-var errTooLong = errors.New("message too long")
+// minScratch is the first size of a buffer for the message at hand.
+const minScratch = 4 << 10
 
 // message takes in one audio or video message. Its error ends the connection
 // and is shown to the anchor.
 func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Reader) error {
-	limit := maxVideoMessage
-	if kind == media.Audio {
-		limit = maxAudioMessage
-	}
-	body, err := p.read(payload, limit)
+	scratch := p.server.buffers.Take()
+	defer p.server.buffers.GiveBack(scratch)
+	body, err := drain(scratch, payload)
 	if err != nil {
-		return fmt.Errorf("%s of more than %d bytes: %w", kind, limit, err)
+		return fmt.Errorf("read %s: %w", kind, err)
 	}
 	now := p.server.now()
 	p.bytes += int64(len(body))
@@ -81,19 +70,24 @@ func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Read
 	return p.media(kind, timestamp, body)
 }
 
-// read drains payload into the scratch buffer, which go-rtmp requires before the
-// handler returns. The result is good until the next call.
-func (p *publication) read(payload io.Reader, limit int) ([]byte, error) {
-	if cap(p.scratch) > maxScratch {
-		p.scratch = nil
+// drain reads payload to its end, which go-rtmp requires before the handler
+// returns. The result lies in scratch, which grows to hold it.
+func drain(scratch *[]byte, payload io.Reader) ([]byte, error) {
+	b := (*scratch)[:0]
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(len(b), minScratch))
+		}
+		n, err := payload.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err != nil {
+			*scratch = b
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return b, err
+		}
 	}
-	b := bytes.NewBuffer(p.scratch[:0])
-	n, err := b.ReadFrom(io.LimitReader(payload, int64(limit)+1))
-	p.scratch = b.Bytes()
-	if n > int64(limit) {
-		return nil, errTooLong
-	}
-	return p.scratch, err
 }
 
 func (p *publication) drop(reason string) { p.server.metrics.dropped.WithLabelValues(reason).Inc() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"barrage/ingest/auth"
+	"barrage/ingest/guard"
 	"barrage/packager/media"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,7 @@ type Server struct {
 	listener *listener
 	rtmp     *rtmp.Server
 	stopping chan struct{} // closed when Run begins to stop
+	buffers  guard.Buffers // for messages, shared by all connections
 }
 
 // New binds the listener. Call Run to serve it, or Close to give it up.
@@ -142,15 +144,15 @@ func (s *Server) Kick(room string) bool {
 	return true
 }
 
-// Limits for go-rtmp, and its buffer for reading from a connection.
+// Limits for go-rtmp, which reads from a guard that keeps its own.
 const (
-	maxChunkStreams   = 16
-	maxMessageStreams = 4
-	windowSize        = 2_500_000 // bytes, as every server announces
-	readBuffer        = 16 << 10
-	// A message for a stream that does not exist (any more) is ignored: encoders
-	// send media behind their own deleteStream.
-	maxStrayMessages = 1 << 12
+	maxChunkStreams = 4         // the guard writes on two
+	windowSize      = 2_500_000 // bytes, as every server announces
+	// The guard has a buffer of its own: go-rtmp's is for chunk headers, so that
+	// payloads go past it.
+	libraryBuffer = 512
+	// A message for a stream that does not exist is ignored. The guard sends none.
+	maxStrayMessages = 16
 )
 
 // onConnect is called by go-rtmp on the goroutine of a new connection.
@@ -161,16 +163,17 @@ func (s *Server) onConnect(nc net.Conn) (io.ReadWriteCloser, *rtmp.ConnConfig) {
 		panic("ingest: connection from a foreign listener")
 	}
 	session := newSession(s, c)
-	return c, &rtmp.ConnConfig{
+	return session.guard, &rtmp.ConnConfig{
 		Handler: session,
 		// Restream and others do not echo S1 exactly.
 		SkipHandshakeVerification:               true,
 		IgnoreMessagesOnNotExistStream:          true,
 		IgnoreMessagesOnNotExistStreamThreshold: maxStrayMessages,
-		ReaderBufferSize:                        readBuffer,
+		ReaderBufferSize:                        libraryBuffer,
+		WriterBufferSize:                        libraryBuffer,
 		ControlState: rtmp.StreamControlStateConfig{
 			MaxChunkStreams:            maxChunkStreams,
-			MaxMessageStreams:          maxMessageStreams,
+			MaxMessageStreams:          guard.MessageStreams,
 			DefaultBandwidthWindowSize: windowSize,
 		},
 		Logger: newLibraryLogger(&libraryLog{warn: session.libraryWarning, failed: session.libraryFailed}),

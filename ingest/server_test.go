@@ -159,6 +159,16 @@ func (r *rig) next(want ...string) {
 	}
 }
 
+// event waits for the next thing that the sinks are told, whatever it is.
+func (r *rig) event() {
+	r.t.Helper()
+	select {
+	case <-r.events:
+	case <-time.After(clientTimeout):
+		r.t.Fatalf("nothing came; log:\n%s", r.logs)
+	}
+}
+
 // quiet fails if the sinks were told anything.
 func (r *rig) quiet() {
 	r.t.Helper()

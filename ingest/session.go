@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"barrage/ingest/guard"
 	"barrage/packager/media"
 
 	"github.com/yutopp/go-rtmp"
@@ -26,6 +27,7 @@ type session struct {
 
 	server *Server
 	conn   *conn
+	guard  *guard.Conn
 	rtmp   *rtmp.Conn
 	log    *slog.Logger
 
@@ -39,18 +41,20 @@ type session struct {
 }
 
 func newSession(s *Server, c *conn) *session {
-	return &session{server: s, conn: c, log: s.log.With("remote", c.remote.String())}
+	return &session{server: s, conn: c, guard: guard.New(c, guard.Options{
+		Codecs:  guard.Codecs{Video: carriedVideo(), Audio: carriedAudio()},
+		Buffers: &s.buffers,
+		Dropped: s.metrics.ignore,
+	}), log: s.log.With("remote", c.remote.String())}
 }
 
-// chunkSize is announced to the client. ffmpeg mirrors it: its pushes get eight
-// times faster than with the protocol's 128 bytes.
-const chunkSize = 65536
+// FourCCs of what package flv carries.
+func carriedVideo() []string { return []string{"avc1", "hvc1"} }
+func carriedAudio() []string { return []string{"mp4a", ".mp3"} }
 
-// Chunk streams for what we send ourselves.
-const (
-	chunkStreamControl = 2 // RTMP 1.0, 5.4
-	chunkStreamStatus  = 5
-)
+// chunkStreamStatus is that of our own onStatus messages: the one that go-rtmp
+// answers on, because messages on different ones may overtake each other.
+const chunkStreamStatus = 3
 
 // maxClientName bounds what an encoder may call itself.
 const maxClientName = 64
@@ -66,12 +70,7 @@ func (s *session) OnServe(c *rtmp.Conn) {
 func (s *session) OnConnect(_ uint32, cmd *message.NetConnectionConnect) error {
 	s.app, s.tcURL = cmd.Command.App, cmd.Command.TCURL
 	s.client = printableName(cmd.Command.FlashVer)
-	// The state first: it is what the next chunks are cut by. Nothing is being
-	// written yet, so no other goroutine reads it.
-	if err := s.rtmp.GetChunkStreamer().SelfState().SetChunkSize(chunkSize); err != nil {
-		return err
-	}
-	return s.write(chunkStreamControl, 0, &message.SetChunkSize{ChunkSize: chunkSize})
+	return nil
 }
 
 // write sends a message. go-rtmp shares its encoder between writes: only
@@ -260,15 +259,20 @@ func (s *session) OnClose() {
 // ended says why the connection ends: what we did comes before what we saw.
 func (s *session) ended() (end, error) {
 	why := s.conn.ended()
+	fault := s.guard.Err()
 	switch {
 	case s.conn.kicked.Load() != nil:
 		return why, nil
+	case errors.Is(fault, guard.ErrNotRTMP):
+		return endNotRTMP, fault
+	case fault != nil:
+		return endProtocol, fault
 	case s.end != "":
 		return s.end, s.err
 	case why == endProtocol && s.failure != "":
 		return why, errors.New(s.failure)
 	case why == endNetwork:
-		return why, s.conn.readErr
+		return why, s.conn.fault()
 	}
 	return why, nil
 }

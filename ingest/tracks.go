@@ -41,6 +41,7 @@ func (p *publication) media(kind media.Kind, timestamp uint32, body []byte) (err
 	if p.packets, err = parse(p.packets[:0], body); err != nil {
 		return p.odd(err)
 	}
+	defer clear(p.packets) // they point into a buffer that is not ours to keep
 	for _, k := range p.packets {
 		if err = p.packet(kind, timestamp, k); err != nil {
 			return err

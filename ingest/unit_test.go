@@ -134,7 +134,7 @@ func (b *brokenListener) Close() error              { return nil }
 func (b *brokenListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
 // go-rtmp calls Accept again at once, whatever it returns.
-func TestAcceptNeverSpins(t *testing.T) {
+func TestL11AcceptNeverSpins(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		most int64

@@ -97,7 +97,7 @@ func (b *Broker) Up() bool { return b.link.isUp() && !b.link.heart.silent.Load()
 func (b *Broker) Degraded() (reason string, degraded bool) {
 	switch {
 	case !b.Up():
-		return "redis does not answer: comments stay on their node and are not kept", true
+		return "redis does not answer: comments are refused until it does", true
 	case b.link.volatile.Load():
 		return "redis runs without appendonly: comments are lost when it restarts", true
 	}

@@ -89,7 +89,7 @@ func (l *link) run(ctx context.Context) {
 		if !said && ctx.Err() == nil {
 			said = true
 			l.logger.Warn("redis lost", "err", err,
-				"hint", "comments stay on their node until redis answers; check that it runs and that chat.redis.url is right")
+				"hint", "comments are refused until redis answers; check that it runs and that chat.redis.url is right")
 		}
 		l.attempted()
 		select {

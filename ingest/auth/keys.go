@@ -168,7 +168,7 @@ func (k *Keys) update(room string, advance func(now uint64) uint64) error {
 	generation := advance(next.Rooms[room].Generation)
 	next.Rooms = maps.Clone(next.Rooms)
 	next.Rooms[room] = roomEntry{Generation: generation}
-	if err := next.write(k.path); err != nil {
+	if err = next.write(k.path); err != nil {
 		return err
 	}
 	seen, err := stat(k.path)

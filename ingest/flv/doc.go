@@ -26,11 +26,10 @@
 //     alone, since no player can be given another configuration there.
 //   - A packet of a codec that is not carried is a packet with a name, over an
 //     error: only the main track's ends a publisher.
-//   - An own AMF0 reader, over go-amf0: that one allocates what an attacker's
-//     length field says and recurses without an end.
+//   - Package amf0, over go-amf0: that one allocates what an attacker's length
+//     field says and recurses without an end.
 //   - mediacommon reads the SPS and the AudioSpecificConfig, under bounds, over
-//     mp4ff, whose
-//     SPS parser allocates without one.
+//     mp4ff, whose SPS parser allocates without one.
 //   - The refusal of a codec is a typed error with its name, over a silent drop:
 //     an anchor must read why there is no picture.
 //   - An own reader of MP3 headers, over mediacommon's, which knows no MPEG 2.5

@@ -1,9 +1,13 @@
 package flv
 
 import (
+	"errors"
+	"io"
 	"math"
 	"strings"
 	"unicode"
+
+	"barrage/ingest/amf0"
 )
 
 // Metadata is what an encoder promises in onMetaData. Zero means not promised.
@@ -25,40 +29,42 @@ const (
 // before an error is returned with it.
 func ParseMetadata(b []byte) (Metadata, error) {
 	var m Metadata
-	r := reader{b: b}
-	for len(r.b) > 0 {
-		v, err := r.value(0, m.set)
-		if err != nil {
+	r := amf0.NewReader(b)
+	for {
+		v, err := r.Next()
+		for _, member := range v.Members {
+			m.set(member.Name, member.Value)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return m, nil
+		case err != nil || v.Kind != amf0.String:
 			return m, err
 		}
-		if v.marker != amfString {
-			break
-		}
 	}
-	return m, nil
 }
 
-func (m *Metadata) set(name string, v scalar) {
+func (m *Metadata) set(name string, v amf0.Value) {
 	switch name {
 	case "videocodecid":
 		m.Video = promised(v)
 	case "audiocodecid":
 		m.Audio = promised(v)
 	case "framerate":
-		m.FrameRate = frameRate(v.number)
+		m.FrameRate = frameRate(v.Number)
 	case "videodatarate":
-		m.VideoBitrate = bitrate(v.number)
+		m.VideoBitrate = bitrate(v.Number)
 	case "audiodatarate":
-		m.AudioBitrate = bitrate(v.number)
+		m.AudioBitrate = bitrate(v.Number)
 	case "encoder":
-		m.Encoder = printable(v.text)
+		m.Encoder = printable(v.Text)
 	}
 }
 
 // promised reports whether a codec id names a codec. OBS writes a number, other
 // encoders a FourCC as text.
-func promised(v scalar) bool {
-	return v.marker == amfNumber && v.number != 0 || v.text != ""
+func promised(v amf0.Value) bool {
+	return v.Kind == amf0.Number && v.Number != 0 || v.Text != ""
 }
 
 // bitrate turns the kilobits per second of onMetaData into bits per second.

@@ -51,6 +51,12 @@ export class CommentList {
     this.toEnd();
   }
 
+  /** Puts an own comment as the others see it: the server may have cleaned it. */
+  correct(cid: string, text: string): void {
+    const said = this.own.get(cid)?.querySelector(".said");
+    if (said && said.textContent !== text) said.textContent = text;
+  }
+
   /** Says what became of an own comment; null = it is shown, nothing to say. */
   setFate(cid: string, key: Key | null, bad = false): void {
     const row = this.own.get(cid);

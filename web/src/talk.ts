@@ -163,6 +163,7 @@ export class Talk {
       if (!this.seen.add(c.id)) continue;
       const cid = this.own.claim(c, this.you.id);
       if (cid !== null) {
+        this.list.correct(cid, c.text);
         this.list.setFate(cid, null);
         continue;
       }
@@ -180,6 +181,7 @@ export class Talk {
     if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
     else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");
     if (why === "too_fast" && text !== undefined) this.composer.wait(0, text);
+    else if (a.fate === "rejected" && text !== undefined) this.composer.restore(text);
   }
 
   private policy(p: Policy): void {
