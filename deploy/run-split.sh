@@ -32,6 +32,11 @@ start() { # LOG COMMAND...
 export BARRAGE_CHAT_REDIS_URL=redis://127.0.0.1:$redis_port/0
 export BARRAGE_CHAT_ALLOWED_ORIGINS=http://localhost:$http,http://127.0.0.1:$http
 start redis redis-server deploy/redis.conf --port "$redis_port" --bind 127.0.0.1 --dir "$state/redis"
+# The others would warn of a Redis that is not there yet.
+until (exec 3<>"/dev/tcp/127.0.0.1/$redis_port") 2>/dev/null; do
+  kill -0 "${pids[0]}" 2>/dev/null || { tail -n 5 "$state/redis.log" >&2; exit 1; }
+  sleep 0.1
+done
 for n in 1 2; do
   BARRAGE_HTTP_ADDR=:$((http + n)) BARRAGE_ADMIN_ADDR=127.0.0.1:$((9600 + n)) start "chat-$n" bin/barrage chat -state-dir "$state"
 done

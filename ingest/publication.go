@@ -25,7 +25,6 @@ type publication struct {
 	clock   clock
 	tracks  tracks
 	lookout lookout
-	scratch []byte // the body of the message at hand
 	bytes   int64
 	samples int64
 
@@ -56,17 +55,15 @@ func (p *publication) released() bool {
 	}
 }
 
-// Sizes of the scratch buffer: its first, and the largest that is kept when one
-// big picture has left it behind. The guard bounds the messages themselves.
-const (
-	minScratch = 4 << 10
-	maxScratch = 1 << 20
-)
+// minScratch is the first size of a buffer for the message at hand.
+const minScratch = 4 << 10
 
 // message takes in one audio or video message. Its error ends the connection
 // and is shown to the anchor.
 func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Reader) error {
-	body, err := p.read(payload)
+	scratch := p.server.buffers.Take()
+	defer p.server.buffers.GiveBack(scratch)
+	body, err := drain(scratch, payload)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", kind, err)
 	}
@@ -82,14 +79,10 @@ func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Read
 	return p.video(timestamp, body)
 }
 
-// read drains payload into the scratch buffer, which go-rtmp requires before the
-// handler returns. The result is good until the next call. Nothing is allocated
-// once the buffer has its size.
-func (p *publication) read(payload io.Reader) ([]byte, error) {
-	if cap(p.scratch) > maxScratch {
-		p.scratch = nil
-	}
-	b := p.scratch[:0]
+// drain reads payload to its end, which go-rtmp requires before the handler
+// returns. The result lies in scratch, which grows to hold it.
+func drain(scratch *[]byte, payload io.Reader) ([]byte, error) {
+	b := (*scratch)[:0]
 	for {
 		if len(b) == cap(b) {
 			b = slices.Grow(b, max(len(b), minScratch))
@@ -97,7 +90,7 @@ func (p *publication) read(payload io.Reader) ([]byte, error) {
 		n, err := payload.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err != nil {
-			p.scratch = b
+			*scratch = b
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}

@@ -61,6 +61,7 @@ type Server struct {
 	notices  gate
 	session  func(room string) string
 	stopping chan struct{} // closed when Run begins to stop
+	buffers  guard.Buffers // for messages, shared by all connections
 }
 
 // New binds the listeners. Call Run to serve it, or Close to give it up.

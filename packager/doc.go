@@ -12,7 +12,8 @@
 // Invariants
 //
 //   - One publisher a stream; it, the timers and the stop write under Stream.mu.
-//   - Readers take no lock that a writer holds: they load pointers to immutable values.
+//   - Readers of playlists and media take no lock that a writer holds: they load
+//     pointers to immutable values. Only Stream.Status takes Stream.mu, for moments.
 //   - What was published never changes: a URI means the same bytes for ever, media
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
 //   - The memory of a room is bounded by Config.Window and Config.WindowBytes.

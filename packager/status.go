@@ -33,10 +33,10 @@ type Status struct {
 
 // Status describes the room now.
 func (s *Stream) Status() Status {
-	now := s.env.now()
+	players := s.audience.count(s.env.now()) // before the lock: it looks at thousands of slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: s.audience.count(now)}
+	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: players}
 	if s.session != nil {
 		st.Session, st.PDT, st.PDTAt = s.session.id, s.session.pdt, s.session.seenAt
 	}

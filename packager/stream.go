@@ -14,8 +14,8 @@ import (
 )
 
 // Stream is the live thing of one room. One publisher at a time writes to it, the
-// registry's timers too: all of that under mu. Readers use view and share no
-// lock with them.
+// registry's timers too: all of that under mu, as is Status. Players are answered
+// from view and share no lock with them.
 type Stream struct {
 	room     string
 	env      *env

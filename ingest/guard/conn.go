@@ -11,6 +11,7 @@ import (
 // Options wire a Conn.
 type Options struct {
 	Codecs  Codecs
+	Buffers *Buffers         // shared with other connections; nil = not
 	Now     func() time.Time // nil = time.Now
 	Dropped func(Drop)       // called for each message left out, by the goroutine that reads; nil = not
 }
@@ -18,7 +19,7 @@ type Options struct {
 // Sizes of the buffer that the network is read into.
 const (
 	minRead = 4 << 10
-	maxRead = 64 << 10
+	maxRead = 32 << 10
 )
 
 // minWindow bounds how often a client can ask to be acknowledged.
@@ -60,8 +61,12 @@ func New(inner io.ReadWriteCloser, opts Options) *Conn {
 	if opts.Dropped == nil {
 		opts.Dropped = func(Drop) {}
 	}
+	reader := NewReader(opts.Dropped)
+	if opts.Buffers != nil {
+		reader.buffers = opts.Buffers
+	}
 	return &Conn{
-		inner: inner, now: opts.Now, handshake: handshakeSize, reader: NewReader(opts.Dropped),
+		inner: inner, now: opts.Now, handshake: handshakeSize, reader: reader,
 		in: newInbound(opts.Dropped), out: newOutbound(opts.Codecs),
 	}
 }

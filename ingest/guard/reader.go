@@ -7,9 +7,7 @@ import (
 
 const (
 	maxChunkStreams = 16
-	// A buffer that grew for one big message is kept for the next up to this.
-	maxSpare = 256 << 10
-	// A chunk stream keeps its own buffer up to this.
+	// A chunk stream keeps its own buffer up to this; larger ones are lent.
 	maxOwn     = 4 << 10
 	firstAlloc = 2 << 10
 )
@@ -24,7 +22,7 @@ type Reader struct {
 	left       uint32         // bytes of that chunk
 	unfinished int            // bytes held of messages not complete
 	publishing bool
-	spare      []byte // buffer for the next long message
+	buffers    *Buffers
 	last       *chunkStream
 	message    Message
 	dropped    func(Drop)
@@ -40,13 +38,14 @@ type chunkStream struct {
 	open     bool // a message has begun and is not complete
 	skip     bool // and nobody wants it
 	left     uint32
-	buf      []byte
+	buf      []byte  // what was received of it
+	lent     *[]byte // where buf belongs, if it is not the stream's own
 }
 
 // NewReader returns a Reader of a chunk stream from its beginning. It calls
 // dropped for what it leaves out.
 func NewReader(dropped func(Drop)) *Reader {
-	return &Reader{chunkSize: firstChunkSize, dropped: dropped}
+	return &Reader{chunkSize: firstChunkSize, dropped: dropped, buffers: new(Buffers)}
 }
 
 // SetPublishing tells the Reader whether media is wanted. While it is not, media
@@ -127,13 +126,15 @@ func (r *Reader) keep(s *chunkStream, b []byte) error {
 }
 
 // grow makes room for need bytes: twice what was received, never more than the
-// message will be.
+// message will be. Only a publisher borrows: a stranger could hoard.
 func (r *Reader) grow(s *chunkStream, need int) {
-	if cap(r.spare) >= need {
-		s.buf, r.spare = append(r.spare[:0], s.buf...), nil
-		return
-	}
 	whole := need + int(s.left)
+	if r.publishing && whole > maxOwn && s.lent == nil {
+		s.lent = r.buffers.Take()
+		if s.buf = append((*s.lent)[:0], s.buf...); cap(s.buf) >= need {
+			return
+		}
+	}
 	bigger := make([]byte, len(s.buf), min(whole, max(2*need, firstAlloc)))
 	copy(bigger, s.buf)
 	s.buf = bigger
@@ -164,19 +165,22 @@ func (r *Reader) complete(s *chunkStream) bool {
 
 // release takes back the buffer of the last message.
 func (r *Reader) release() {
-	s := r.last
-	if s == nil {
-		return
+	if r.last != nil {
+		r.empty(r.last)
+		r.last = nil
 	}
-	r.last = nil
-	if cap(s.buf) <= maxOwn {
-		s.buf = s.buf[:0]
-		return
+}
+
+// empty forgets what was received of the message of s.
+func (r *Reader) empty(s *chunkStream) {
+	s.buf = s.buf[:0]
+	if s.lent != nil {
+		*s.lent = s.buf
+		r.buffers.GiveBack(s.lent)
+		s.buf, s.lent = nil, nil
+	} else if cap(s.buf) > maxOwn {
+		s.buf = nil
 	}
-	if cap(s.buf) <= maxSpare && cap(s.buf) > cap(r.spare) {
-		r.spare = s.buf[:0]
-	}
-	s.buf = nil
 }
 
 // "The maximum chunk size SHOULD be at least 128 bytes, and MUST be at least 1
@@ -213,9 +217,7 @@ func (r *Reader) discard(s *chunkStream) {
 	r.dropped(DropPartial)
 	s.open = false
 	r.unfinished -= len(s.buf)
-	if s.buf = s.buf[:0]; cap(s.buf) > maxOwn {
-		s.buf = nil
-	}
+	r.empty(s)
 }
 
 func (r *Reader) find(id uint32) *chunkStream {

@@ -19,6 +19,9 @@
 //   - While a publisher is away a blocked reload is answered with the playlist as it
 //     is after three quarters of the time hls.js waits, over letting it time out: its
 //     error handling gives up the low-latency mode.
+//   - Players are told apart by address (the household's network for IPv6) and one of
+//     64 classes of user agents, over the whole of both: a count that one machine can
+//     raise to thousands is worth nothing.
 //   - A stale media sequence number gets the current playlist, never an error
 //     (6.2.5.2): clients that were suspended come back by themselves.
 package origin

@@ -312,13 +312,21 @@ func isOurPage(r *http.Request) bool {
 	return strings.Contains(r.URL.RawQuery, "CMCD=") && strings.Contains(r.URL.Query().Get("CMCD"), ours)
 }
 
-// fingerprint tells players apart: by address and user agent. The seed is this
-// process's, so nobody can choose colliding ones.
+// agentsPerPlace bounds how many players one place can seem to be.
+const agentsPerPlace = 64
+
+// fingerprint tells players apart: by address, that of the network of a household
+// for IPv6, and user agent. The seed is this process's, so nobody can choose
+// colliding ones; user agents are invented, so they fall into a few classes.
 func (h *handler) fingerprint(r *http.Request) uint64 {
+	addr := h.addr(r)
+	place := addr.As16()
+	if addr.Is6() {
+		clear(place[8:])
+	}
 	var hash maphash.Hash
 	hash.SetSeed(h.seed)
-	addr := h.addr(r).As16()
-	_, _ = hash.Write(addr[:])
-	_, _ = hash.WriteString(r.UserAgent())
+	_, _ = hash.Write(place[:])
+	_ = hash.WriteByte(byte(maphash.String(h.seed, r.UserAgent()) % agentsPerPlace))
 	return hash.Sum64()
 }

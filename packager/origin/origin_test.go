@@ -283,7 +283,9 @@ func TestPlayers(t *testing.T) {
 			s.get(path+"?CMCD=sid%3D%22barrage-page-2%22", "User-Agent", "ours")
 			s.get("/hls/live/index.m3u8", "User-Agent", "only looking")
 		}
+		from = netip.AddrFrom4([4]byte{10, 1, 0, 1})
 		s.get(path, "User-Agent", "mpv")
+		from = netip.AddrFrom4([4]byte{10, 1, 0, 2})
 		s.get(path, "User-Agent", "theirs", "CMCD-Session", `sid="6e2fb550"`)
 		if n := s.stream.Status().Players; n != 302 {
 			t.Errorf("%d players, want 302", n)
@@ -293,6 +295,22 @@ func TestPlayers(t *testing.T) {
 			t.Errorf("%d players 12 s later, want 0", n)
 		}
 	})
+}
+
+// Nobody makes a room look full from one place, by inventing user agents or by
+// using up the addresses of one IPv6 network.
+func TestPlayersOfOnePlace(t *testing.T) {
+	var from netip.Addr
+	s := open(t, origin.Options{ClientAddr: func(*http.Request) netip.Addr { return from }})
+	for n := range 2000 {
+		from = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+		s.get(s.base+"v0.m3u8", "User-Agent", fmt.Sprintf("agent %d", n))
+		from = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(n), 14: byte(n >> 8)})
+		s.get(s.base+"v0.m3u8", "User-Agent", fmt.Sprintf("agent %d", n))
+	}
+	if n := s.stream.Status().Players; n > 2*64 || n < 64 {
+		t.Errorf("two places are %d players, want at most 64 each", n)
+	}
 }
 
 func TestMetrics(t *testing.T) {

@@ -69,9 +69,16 @@ export class Composer {
 
   /** The server wants a pause. The text comes back, if nothing new was written. */
   wait(ms: number, text: string): void {
-    if (this.input.value === "") this.input.value = text;
+    this.restore(text);
     this.waitUntil = Math.max(this.waitUntil, performance.now() + Math.max(ms, 500));
     this.countDown();
+  }
+
+  /** Gives back a text that was not sent, if nothing new was written. */
+  restore(text: string): void {
+    if (this.input.value !== "") return;
+    this.input.value = text;
+    this.review();
   }
 
   complain(key: Key): void {

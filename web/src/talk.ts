@@ -181,6 +181,7 @@ export class Talk {
     if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
     else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");
     if (why === "too_fast" && text !== undefined) this.composer.wait(0, text);
+    else if (a.fate === "rejected" && text !== undefined) this.composer.restore(text);
   }
 
   private policy(p: Policy): void {

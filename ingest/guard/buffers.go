@@ -1,0 +1,26 @@
+package guard
+
+import "sync"
+
+// Buffers lends room for long messages to many connections: few of them are in
+// the middle of one at a time. The zero value is ready, for any goroutine.
+type Buffers struct{ pool sync.Pool }
+
+// maxLent is the largest buffer that is kept. One that grew for a bigger message
+// is left to the garbage collector.
+const maxLent = 1 << 20
+
+// Take returns a buffer of any size and content.
+func (l *Buffers) Take() *[]byte {
+	if b, ok := l.pool.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+// GiveBack ends the use of a buffer and of everything that lies in it.
+func (l *Buffers) GiveBack(b *[]byte) {
+	if cap(*b) <= maxLent {
+		l.pool.Put(b)
+	}
+}
