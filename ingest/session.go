@@ -44,7 +44,8 @@ func newSession(s *Server, c *conn) *session {
 	return &session{server: s, conn: c, guard: guard.New(c, guard.Options{
 		Codecs:  guard.Codecs{Video: carriedVideo(), Audio: carriedAudio()},
 		Buffers: &s.buffers,
-		Dropped: s.metrics.ignore, Now: s.now,
+		Dropped: s.metrics.ignore,
+		Now:     s.now,
 	}), log: s.log.With("remote", c.remote.String())}
 }
 
