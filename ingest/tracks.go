@@ -13,7 +13,6 @@ import (
 type tracks struct {
 	video, audio track
 	meta         flv.Metadata
-	warned       bool // about long GOPs
 }
 
 // track is the main track of its kind. There is one once config is set.
