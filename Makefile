@@ -95,7 +95,7 @@ test: toolchain test-tools page ## everything: unit tests with the race detector
 
 .PHONY: e2e
 e2e: toolchain test-tools page ## only the tests that need ffmpeg, Redis or Chromium
-	@echo '== end to end' && go test -tags e2e -shuffle=on -timeout 15m \
+	@echo '== end to end' && go test -tags e2e -p 1 -shuffle=on -timeout 15m \
 	  $$(grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)
 
 .PHONY: lint
