@@ -79,6 +79,7 @@ func TestProbeOfServer(t *testing.T) {
 	if err != nil {
 		t.Fatalf("PROBE_RTMP, PROBE_KEY and PROBE_METRICS name the server: %v", err)
 	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	s := &server{addr: addr, key: os.Getenv("PROBE_KEY"), metrics: os.Getenv("PROBE_METRICS")}
 	for _, p := range slices.Concat(hostile(), oddMessages(), oddCommands(), oddChunks()) {
 		p.check = nil // its samples are not to be seen from here
