@@ -27,7 +27,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 PAGE_SRC   = $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f ! -name '*.go' -print)
 
 # What the tests need beyond Go and Node, as PACKAGE:PROOF; the proof is a command or a file.
-TEST_TOOLS := ffmpeg:ffmpeg redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
+TEST_TOOLS := ffmpeg:ffmpeg curl:curl util-linux:prlimit redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
   fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-noto-cjk:/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 
 ##@ Use

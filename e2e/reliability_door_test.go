@@ -281,7 +281,7 @@ func loris(ctx context.Context, addr, from string, life *time.Duration) error {
 		every := time.NewTicker(time.Second)
 		defer every.Stop()
 		for {
-			if _, err := c.Write([]byte{3}); err != nil {
+			if _, failed := c.Write([]byte{3}); failed != nil {
 				return
 			}
 			select {
