@@ -52,6 +52,10 @@ publish: ## send the test card to a running server (SERVER, ROOM, STATE)
 obs: ## stream from a real OBS without a screen (SERVER, ROOM, STATE, DURATION=40, KEYINT=60)
 	@exec e2e/obs/run.sh "$(SERVER)" "$$(bin/barrage key $(ROOM) -state-dir $(STATE))" "$${DURATION:-40}" "$${KEYINT:-60}"
 
+.PHONY: load-publishers
+load-publishers: bin/publishers ## many RTMP publishers (N=60 KBPS=4200 FOR=60s CHUNK=4096 ADDR STATE PID)
+	@exec e2e/load/publishers.sh
+
 ##@ Build
 
 .PHONY: build
@@ -70,9 +74,9 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: bin/chatters
-bin/chatters:
-	@$(BUILD) -tags load -o $@ ./e2e/load/chatters
+.PHONY: bin/chatters bin/publishers bin/sink
+bin/chatters bin/publishers bin/sink:
+	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross
 cross: toolchain page ## bin/barrage-OS-ARCH for every platform

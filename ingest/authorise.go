@@ -32,6 +32,8 @@ var (
 //	app "live",     name "ROOM?key=KEY"
 //	app "live?key=KEY", name "" or ROOM  (or the query in tcUrl only)
 //
+// App and name may be nested: the last part of "ROOM/KEY" counts, in app
+// "live/ROOM/KEY" too; a client that keeps the path in tcUrl only is asked there.
 // A query in the name wins over one in app, and that over tcUrl.
 func parseAddress(app, tcURL, name string) (address, error) {
 	path, appQuery, _ := strings.Cut(app, "?")
@@ -45,9 +47,9 @@ func parseAddress(app, tcURL, name string) (address, error) {
 	case name != "":
 		a.key = name
 	default:
-		// ROOM/KEY in one field: "live/KEY" and gortmplib's "live/room/KEY".
-		if i := strings.LastIndexByte(strings.TrimRight(path, "/"), '/'); i >= 0 {
-			a.key = bareName(strings.TrimRight(path, "/")[i+1:])
+		// All in one field: "live/KEY" and gortmplib's "live/room/KEY".
+		if a.key = nestedKey(path); a.key == "" {
+			a.key = nestedKey(urlPath(tcURL))
 		}
 	}
 	if a.key == "" {
@@ -57,6 +59,23 @@ func parseAddress(app, tcURL, name string) (address, error) {
 		return address{}, errBadForm
 	}
 	return a, nil
+}
+
+// nestedKey is the last part of a path of at least two: the first is the app.
+func nestedKey(path string) string {
+	path = strings.Trim(path, "/")
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return bareName(path[i+1:])
+	}
+	return ""
+}
+
+// urlPath is what comes behind the host of an RTMP URL.
+func urlPath(tcURL string) string {
+	_, rest, _ := strings.Cut(tcURL, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	path, _, _ = strings.Cut(path, "?")
+	return path
 }
 
 func unprintable(c rune) bool { return c <= ' ' || c > '~' }
@@ -72,7 +91,7 @@ func firstKey(queries ...string) string {
 }
 
 // bareName takes off what encoders put around a name: ffmpeg publishes KEY.mp4
-// as "mp4:KEY.mp4"; others ask for "flv:KEY" or "KEY.flv".
+// as "mp4:KEY.mp4"; others ask for "flv:KEY" or "KEY.flv", or put the room before it.
 func bareName(name string) string {
 	name = strings.Trim(name, "/")
 	for _, prefix := range []string{"mp4:", "flv:", "mp3:"} {
@@ -81,6 +100,7 @@ func bareName(name string) string {
 			break
 		}
 	}
+	name = name[strings.LastIndexByte(name, '/')+1:]
 	return strings.TrimSuffix(name, ".flv")
 }
 

@@ -187,6 +187,20 @@ func (c *client) expect(name string) []byte {
 	}
 }
 
+// expectPing reads until a PingRequest and returns its token.
+func (c *client) expectPing() (token []byte) {
+	c.t.Helper()
+	for {
+		kind, body, err := c.read()
+		if err != nil {
+			c.t.Fatalf("waiting for a ping: %v", err)
+		}
+		if kind == typeUserControl && len(body) == 6 && body[1] == 6 {
+			return body[2:]
+		}
+	}
+}
+
 // rest returns the codes of all statuses until the server closes.
 func (c *client) rest() (codes []string) {
 	c.t.Helper()

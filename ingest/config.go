@@ -17,8 +17,11 @@ const (
 type Config struct {
 	// RTMPAddr is where encoders connect. Default ":1935".
 	RTMPAddr string `yaml:"rtmp_addr"`
-	// RTMPSAddr is reserved for encrypted RTMP and must be empty in this version.
+	// RTMPSAddr is where encoders connect with TLS. Default "": ":1936" when TLS
+	// names a certificate, otherwise RTMPS is off.
 	RTMPSAddr string `yaml:"rtmps_addr"`
+	// TLS is the certificate of RTMPS.
+	TLS TLSConfig `yaml:"tls"`
 	// Auth decides who may publish.
 	Auth AuthConfig `yaml:"auth"`
 	// Grace is how long a room waits for a publisher whose connection was lost
@@ -44,10 +47,31 @@ type AuthConfig struct {
 	Mode string `yaml:"mode"`
 }
 
+// TLSConfig names the certificate of RTMPS. Both files are PEM and are read again
+// when they change; publishers that are connected go on.
+type TLSConfig struct {
+	// CertFile holds the certificate and its intermediates. Encoders must trust it:
+	// OBS refuses a self-signed one without a word. Default "": no RTMPS.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile holds the private key of the certificate. Default "".
+	KeyFile string `yaml:"key_file"`
+}
+
+// defaultRTMPSAddr is next to RTMP's port; no port is assigned to RTMPS.
+const defaultRTMPSAddr = ":1936"
+
+// rtmpsAddr is where RTMPS listens, "" = nowhere.
+func (c Config) rtmpsAddr() string {
+	if c.RTMPSAddr == "" && c.TLS != (TLSConfig{}) {
+		return defaultRTMPSAddr
+	}
+	return c.RTMPSAddr
+}
+
 // Timeouts end connections that do not get on. Shorter frees sockets sooner;
 // too short cuts off encoders on slow links.
 type Timeouts struct {
-	// Handshake is from Accept to the end of the handshake. Default 5s.
+	// Handshake is from Accept to the end of the handshake, TLS included. Default 5s.
 	Handshake time.Duration `yaml:"handshake"`
 	// Publish is from the end of the handshake to the publish command. Default 10s.
 	Publish time.Duration `yaml:"publish"`
@@ -80,6 +104,28 @@ func DefaultConfig() Config {
 
 const maxGrace = time.Hour
 
+// validateTLS checks the settings of RTMPS; the files are read by New.
+func (c Config) validateTLS() error {
+	addr := c.rtmpsAddr()
+	if addr == "" {
+		return nil
+	}
+	var errs []error
+	bad := func(key, value, want string) {
+		errs = append(errs, fmt.Errorf("ingest.%s: %q: must be %s", key, value, want))
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		bad("rtmps_addr", addr, `host:port or ":port"`)
+	}
+	if c.TLS.CertFile == "" {
+		bad("tls.cert_file", c.TLS.CertFile, "the PEM file of the certificate, because RTMPS is on")
+	}
+	if c.TLS.KeyFile == "" {
+		bad("tls.key_file", c.TLS.KeyFile, "the PEM file of the certificate's private key, because RTMPS is on")
+	}
+	return errors.Join(errs...)
+}
+
 // Validate returns everything that is wrong with c.
 func (c Config) Validate() error {
 	var errs []error
@@ -89,9 +135,7 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.RTMPAddr); err != nil {
 		bad("rtmp_addr", fmt.Sprintf("%q", c.RTMPAddr), `host:port or ":port"`)
 	}
-	if c.RTMPSAddr != "" {
-		bad("rtmps_addr", fmt.Sprintf("%q", c.RTMPSAddr), "empty: this version does not serve RTMPS, put a TLS proxy in front")
-	}
+	errs = append(errs, c.validateTLS())
 	if c.Auth.Mode != AuthSigned && c.Auth.Mode != AuthOpen {
 		bad("auth.mode", fmt.Sprintf("%q", c.Auth.Mode), `"signed" or "open"`)
 	}

@@ -26,6 +26,7 @@ const (
 	endShutdown    end = "shutdown"
 	endRefused     end = "refused"
 	endNotRTMP     end = "not_rtmp"
+	endTLS         end = "tls"   // no TLS connection came about
 	endMedia       end = "media" // what was sent is not carried
 	endProtocol    end = "protocol"
 	endNetwork     end = "network"
@@ -35,7 +36,7 @@ func endReasons() []string {
 	var s []string
 	for _, e := range []end{
 		endUnpublished, endClosed, endHandshake, endNoPublish, endIdle, endTakeover, endKicked,
-		endCrowded, endShutdown, endRefused, endNotRTMP, endMedia, endProtocol, endNetwork,
+		endCrowded, endShutdown, endRefused, endNotRTMP, endTLS, endMedia, endProtocol, endNetwork,
 	} {
 		s = append(s, string(e))
 	}
@@ -74,7 +75,7 @@ type conn struct {
 // Read fails, and it cleans up. The first reason stays.
 func (c *conn) kick(why end) {
 	c.kicked.CompareAndSwap(nil, &why)
-	_ = c.Conn.Close() // of two who close it, one gets an error
+	_ = abort(c.Conn) // of two who close it, one gets an error
 }
 
 // Close is the last thing that is done with a connection.

@@ -17,6 +17,8 @@
 //     it. The successor attaches after the predecessor detached.
 //   - NetStream.Publish.Start is sent after every check has passed, never before.
 //   - A stream key appears in no log line, no metric, no error text.
+//   - A TLS connection keeps the certificate it began with; its handshake and
+//     RTMP's share one deadline.
 //   - Every connection is counted from Accept to the last thing go-rtmp does
 //     with it; [Server.Run] returns when the count is zero.
 //
@@ -39,6 +41,17 @@
 //     honest encoder publishes within a second.
 //   - A sample that makes no sense is dropped and counted, over closing the
 //     connection; a codec we do not carry closes it with its name.
+//   - Lag is measured against the best pace that the same publisher ever kept, over
+//     against its first sample: encoders begin with a burst, and one that starts
+//     late is not behind.
+//   - The newest times of sound and picture are compared as they arrive, over their
+//     change since the start: an encoder that is wrong from the first second is the
+//     usual case.
+//   - Health metrics are the worst publisher and counts by warning, computed when
+//     they are asked for, over a series per room: what needs attention is in the log
+//     and in the API by name.
+//   - RTMPS is closed below TLS when we end a connection, over a close_notify: that
+//     one waits for an encoder that does not read.
 //   - logrus is met in one file and only because go-rtmp's logger is one: its
 //     messages print stream keys, so they are filtered there.
 package ingest

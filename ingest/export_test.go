@@ -3,6 +3,7 @@ package ingest
 import (
 	"log/slog"
 	"net"
+	"time"
 )
 
 // Clock is the unwrapping of timestamps.
@@ -31,3 +32,30 @@ func NewListener(inner net.Listener, log *slog.Logger) (net.Listener, error) {
 		Listener: inner, conns: newRegistry(c.MaxConnections, m), log: log, metrics: m, timeouts: c.Timeouts, closed: make(chan struct{}),
 	}, nil
 }
+
+// Lookout finds warnings that are new.
+type Lookout = lookout
+
+// News is lookout.news.
+func (l *lookout) News(now time.Time, ws []Warning) []Warning { return l.news(now, ws) }
+
+// Track is the pace of one track.
+type Track struct{ pace pace }
+
+// Sample notes a sample of dts milliseconds that came after at.
+func (t *Track) Sample(at time.Duration, dts int64) { t.pace.sample(at, dts) }
+
+// Lag is pace.lag.
+func (t *Track) Lag(at time.Duration) int64 { return t.pace.lag(at) }
+
+// Broadcasts is a room's count of reconnects.
+type Broadcasts struct{ rooms *rooms }
+
+// NewBroadcasts returns an empty count.
+func NewBroadcasts() Broadcasts { return Broadcasts{newRooms()} }
+
+// Attached is rooms.attached.
+func (b Broadcasts) Attached(room, session string) int { return b.rooms.attached(room, session) }
+
+// Len is how many rooms are remembered.
+func (b Broadcasts) Len() int { return len(b.rooms.casts) }

@@ -69,19 +69,23 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, d := range guard.Drops() {
 		m.ignored = append(m.ignored, ignored.WithLabelValues(d.String()))
 	}
+	return m, register(reg, m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs,
+		m.rejected, m.publishes, m.ended, m.samples, m.dropped, ignored)
+}
+
+// register adds cs to reg, which may be nil.
+func register(reg prometheus.Registerer, cs ...prometheus.Collector) error {
 	if reg == nil {
-		return m, nil
+		return nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{
-		m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs, m.rejected, m.publishes, m.ended, m.samples, m.dropped, ignored,
-	} {
+	for _, c := range cs {
 		errs = append(errs, reg.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+		return fmt.Errorf("register metrics: %w", err)
 	}
-	return m, nil
+	return nil
 }
 
 // ignore counts what a guard left out.

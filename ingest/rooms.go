@@ -2,12 +2,17 @@ package ingest
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
 
-// maxRefusals bounds the rooms whose last refusal is remembered.
-const maxRefusals = 256
+// Bounds on the rooms whose last refusal and whose broadcast are remembered.
+const (
+	maxRefusals   = 256
+	maxBroadcasts = 4096
+)
 
 // errBusy says that the room could not be had.
 var errBusy = errors.New("the room is still busy with its previous publisher: try again in a few seconds")
@@ -23,10 +28,51 @@ type rooms struct {
 	mu      sync.Mutex
 	holders map[string]*publication // the newest claim of each room
 	refused map[string]Refusal
+	casts   map[string]broadcast
+}
+
+// broadcast is what a room's publishers contribute to.
+type broadcast struct {
+	session    string
+	reconnects int
 }
 
 func newRooms() *rooms {
-	return &rooms{holders: map[string]*publication{}, refused: map[string]Refusal{}}
+	return &rooms{holders: map[string]*publication{}, refused: map[string]Refusal{}, casts: map[string]broadcast{}}
+}
+
+// attached counts a publisher of room in and returns how often one has come back
+// within session.
+func (r *rooms) attached(room, session string) (reconnects int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, known := r.casts[room]
+	switch {
+	case known && b.session == session:
+		b.reconnects++
+	case !known && len(r.casts) >= maxBroadcasts:
+		dropOne(r.casts)
+		fallthrough
+	default:
+		b = broadcast{session: session}
+	}
+	r.casts[room] = b
+	return b.reconnects
+}
+
+// dropOne forgets one entry, whichever comes.
+func dropOne[V any](m map[string]V) {
+	for k := range m {
+		delete(m, k)
+		return
+	}
+}
+
+// all returns everybody who holds a room now.
+func (r *rooms) all() []*publication {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.holders))
 }
 
 // claim puts p at the end of its room's queue and returns whom it has to wait
@@ -101,10 +147,7 @@ func (r *rooms) refuse(room string, why Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.refused[room]; !known && len(r.refused) >= maxRefusals {
-		for other := range r.refused {
-			delete(r.refused, other)
-			break
-		}
+		dropOne(r.refused)
 	}
 	r.refused[room] = why
 }

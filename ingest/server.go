@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"barrage/ingest/auth"
+	"barrage/ingest/certs"
 	"barrage/ingest/guard"
 	"barrage/packager/media"
 
@@ -40,6 +40,9 @@ type Options struct {
 	// Attach makes the caller the writer of a room. Its error refuses the
 	// publisher and is shown to the anchor as it is.
 	Attach func(room string) (Sink, error)
+	// Session names the broadcast that an attached publisher contributes to, so
+	// that its reconnects can be counted. nil = they are not.
+	Session func(room string) string
 }
 
 // Server takes in publishers.
@@ -53,13 +56,15 @@ type Server struct {
 	backoff  auth.Backoff
 	rooms    *rooms
 	conns    *registry
-	listener *listener
-	rtmp     *rtmp.Server
+	doors    []*door
+	certs    *certs.Pair // nil without RTMPS
+	notices  gate
+	session  func(room string) string
 	stopping chan struct{} // closed when Run begins to stop
 	buffers  guard.Buffers // for messages, shared by all connections
 }
 
-// New binds the listener. Call Run to serve it, or Close to give it up.
+// New binds the listeners. Call Run to serve it, or Close to give it up.
 func New(cfg Config, opts Options) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -69,7 +74,7 @@ func New(cfg Config, opts Options) (*Server, error) {
 	}
 	s := &Server{
 		config: cfg, log: opts.Logger, now: opts.Now, keys: opts.Keys, attach: opts.Attach,
-		rooms: newRooms(), stopping: make(chan struct{}),
+		session: opts.Session, rooms: newRooms(), stopping: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -81,46 +86,41 @@ func New(cfg Config, opts Options) (*Server, error) {
 	if s.metrics, err = newMetrics(opts.Registerer); err != nil {
 		return nil, err
 	}
-	nl, err := listen(cfg.RTMPAddr)
-	if err != nil {
-		return nil, fmt.Errorf("ingest.rtmp_addr: %w; is another server running? choose a free port", err)
-	}
 	s.conns = newRegistry(cfg.MaxConnections, s.metrics)
-	s.listener = &listener{
-		Listener: nl, conns: s.conns, log: s.log, metrics: s.metrics, timeouts: cfg.Timeouts, closed: make(chan struct{}),
+	if err = s.openDoors(); err == nil {
+		err = register(opts.Registerer, s.collectors()...)
 	}
-	s.rtmp = rtmp.NewServer(&rtmp.ServerConfig{OnConnect: s.onConnect})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
-// Addr is where the server listens.
-func (s *Server) Addr() net.Addr { return s.listener.Addr() }
-
 // Close gives up a server that was never run.
-func (s *Server) Close() error { return s.listener.Close() }
+func (s *Server) Close() error {
+	var errs []error
+	for _, d := range s.doors {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Run serves until ctx ends, then closes every connection and returns nil when
 // all of them have let go of their rooms.
 func (s *Server) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		// Serve ends with ErrClosed and nothing else: our Accept hides the rest.
-		if err := s.rtmp.Serve(s.listener); !errors.Is(err, rtmp.ErrClosed) {
-			s.log.Error("rtmp listener ended", "err", err)
-		}
-	})
+	for _, d := range s.doors {
+		serving.Go(d.serve)
+	}
 	<-ctx.Done()
 	close(s.stopping)
-	// go-rtmp's Close marks the end before it closes the listener; closing the
-	// listener first would leave Serve calling Accept for ever.
-	err := s.rtmp.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
+	var errs []error
+	for _, d := range s.doors {
+		errs = append(errs, d.shut())
 	}
-	_ = s.listener.Close() // Run may end before Serve has taken the listener
 	serving.Wait()
 	s.conns.stop()
-	return err
+	return errors.Join(errs...)
 }
 
 // Health returns how the room's publisher is doing, and whether there is one.
@@ -163,6 +163,7 @@ func (s *Server) onConnect(nc net.Conn) (io.ReadWriteCloser, *rtmp.ConnConfig) {
 		panic("ingest: connection from a foreign listener")
 	}
 	session := newSession(s, c)
+	session.secure()
 	return session.guard, &rtmp.ConnConfig{
 		Handler: session,
 		// Restream and others do not echo S1 exactly.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,8 @@ type rig struct {
 	reg    *prometheus.Registry
 	events chan string // everything the sinks were told, in order
 	stop   func()
+
+	session atomic.Value // string: the broadcast that goes on
 
 	mu       sync.Mutex
 	clock    time.Time // the server's: moves when told to
@@ -75,7 +78,7 @@ func start(tb testing.TB, change func(*ingest.Config, *rig)) *rig {
 	}
 	r.Server, err = ingest.New(cfg, ingest.Options{
 		Logger: slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), Registerer: r.reg, Now: r.now,
-		Keys: r.keys, Attach: r.attach,
+		Keys: r.keys, Attach: r.attach, Session: func(string) string { s, _ := r.session.Load().(string); return s },
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -426,14 +429,14 @@ func TestConfig(t *testing.T) {
 	if err := ingest.DefaultConfig().Validate(); err != nil {
 		t.Errorf("defaults: %v", err)
 	}
-	c := ingest.Config{RTMPAddr: "nonsense", RTMPSAddr: ":1936", Auth: ingest.AuthConfig{Mode: "none"}, Grace: -1, MaxBitrate: 5}
+	c := ingest.Config{RTMPAddr: "nonsense", RTMPSAddr: "1936", Auth: ingest.AuthConfig{Mode: "none"}, Grace: -1, MaxBitrate: 5}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
 	for _, key := range []string{
-		"rtmp_addr", "rtmps_addr", "auth.mode", "grace", "max_bitrate", "max_connections",
+		"rtmp_addr", "rtmps_addr", "tls.cert_file", "tls.key_file", "auth.mode", "grace", "max_bitrate", "max_connections",
 		"timeouts.handshake", "timeouts.publish", "timeouts.media", "timeouts.takeover", "timeouts.write",
 	} {
 		if !slices.ContainsFunc(lines, func(l string) bool {

@@ -45,12 +45,13 @@ func newSession(s *Server, c *conn) *session {
 		Codecs:  guard.Codecs{Video: carriedVideo(), Audio: carriedAudio()},
 		Buffers: &s.buffers,
 		Dropped: s.metrics.ignore,
+		Now:     s.now,
 	}), log: s.log.With("remote", c.remote.String())}
 }
 
 // FourCCs of what package flv carries.
-func carriedVideo() []string { return []string{"avc1"} }
-func carriedAudio() []string { return []string{"mp4a"} }
+func carriedVideo() []string { return []string{"avc1", "hvc1"} }
+func carriedAudio() []string { return []string{"mp4a", ".mp3"} }
 
 // chunkStreamStatus is that of our own onStatus messages: the one that go-rtmp
 // answers on, because messages on different ones may overtake each other.
@@ -137,6 +138,9 @@ func (s *session) publish(name string) (*publication, *refusal) {
 	if tookOver {
 		s.server.metrics.takeovers.Inc()
 		p.log.Info("took over the room from its previous publisher")
+	}
+	if s.server.session != nil {
+		p.monitor.reconnected(s.server.rooms.attached(room, s.server.session(room)))
 	}
 	return p, nil
 }
@@ -287,7 +291,7 @@ func (s *session) unpublish(clean bool, why end, err error) {
 	s.server.metrics.publishers.Dec()
 	defer s.server.rooms.release(p) // whatever the sink does, the room gets free
 	args := []any{
-		"reason", string(why), "dur", s.server.now().Sub(p.start).Round(time.Millisecond),
+		"reason", string(why), "dur", s.server.now().Sub(p.monitor.start).Round(time.Millisecond),
 		"bytes", p.bytes, "count", p.samples,
 	}
 	if err != nil {

@@ -29,6 +29,49 @@ func TestTakeover(t *testing.T) {
 	r.next("detach live clean=false")
 }
 
+// A planned hand-over: the second encoder has a key of its own for the same room.
+func TestHandOver(t *testing.T) {
+	r := start(t, nil)
+	day, err := r.keys.Mint("live", 24*time.Hour)
+	if err != nil || day == r.key {
+		t.Fatalf("second key of the room: %v", err)
+	}
+	first := r.publisher(r.key)
+	r.next("attach live")
+	second := r.publisher(day)
+	r.next("detach live clean=false", "attach live")
+	first.rest()
+	second.audio(0, aacHeader)
+	r.next("track audio")
+}
+
+// A publisher whose connection is half open sends nothing and closes nothing. What
+// is no media, such as acknowledgements, does not keep it.
+func TestHalfOpen(t *testing.T) {
+	r := start(t, func(c *ingest.Config, _ *rig) { c.Timeouts.Media = 300 * time.Millisecond })
+	c := r.publisher(r.key)
+	r.next("attach live")
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		c.rest()
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; {
+		_ = c.message(3, 0, 0, []byte{0, 0, 1, 0}) // Acknowledgement; fails when it was closed
+		select {
+		case <-gone:
+			r.next("detach live clean=false")
+			return
+		case <-tick.C:
+		}
+		if time.Since(began) > clientTimeout {
+			t.Fatal("a publisher without media was kept")
+		}
+	}
+}
+
 // Many encoders with one key: one at a time, and the room is free in the end.
 func TestTakeoverStorm(t *testing.T) {
 	held := make(chan struct{}, 1)

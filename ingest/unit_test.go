@@ -37,6 +37,16 @@ func TestParseAddress(t *testing.T) {
 		{"live", "", "KEY.flv", "KEY", ""},
 		{"live", "", "/KEY", "KEY", ""},
 		{"live", "", "mp4:room?key=a%2Db", "a-b", "room"},
+		{"live", "", "room/KEY", "KEY", ""},
+		{"live", "", "mp4:room/KEY.mp4", "KEY", ""},
+		{"", "rtmp://h/", "live/KEY", "KEY", ""},
+		{"live/_definst_", "", "KEY", "KEY", ""},
+		{"live", "rtmp://h:1935/live/KEY", "", "KEY", ""},
+		{"live", "rtmp://h/live/room/KEY/", "", "KEY", ""},
+		{"live/APP", "rtmp://h/live/URL", "", "APP", ""},
+		{"live/?key=KEY", "", "", "KEY", ""},
+		{"live/room?key=KEY", "", "", "KEY", ""},
+		{"live", "", "extra/room?key=KEY", "KEY", "room"},
 	} {
 		key, room, err := ingest.ParseAddress(c.app, c.tcURL, c.name)
 		if err != nil || key != c.key || room != c.room {
@@ -47,6 +57,10 @@ func TestParseAddress(t *testing.T) {
 		{"live", "rtmp://h/live", "", "no stream key"},
 		{"", "", "", "no stream key"},
 		{"live/", "", "?key=", "no stream key"},
+		{"live", "rtmp://h/live/", "/", "no stream key"},
+		{"live", "rtmp://h", "", "no stream key"},
+		{"live", "%", "", "no stream key"},
+		{"/live", "", "", "no stream key"},
 		{"live", "", "?key=%zz", "no stream key"},
 		{"live", "", "房间", "characters"},
 		{"live", "", "a\x00b", "characters"},

@@ -126,10 +126,10 @@ func (s *Stream) SetTrack(t media.Track) error {
 		return nil
 	}
 	l := s.packer.lane(t.Kind)
-	if l == nil { // later than the layout: another epoch
+	if l == nil || l.track.Codec != t.Codec { // later than the layout, or another decoder: another epoch
 		return s.relayout()
 	}
-	if !bytes.Equal(l.track.Config, t.Config) || l.track.Codec != t.Codec {
+	if !bytes.Equal(l.track.Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil
@@ -164,6 +164,7 @@ func (s *Stream) writable() error {
 // collects for the next.
 func (s *Stream) relayout() error {
 	err := s.retire()
+	s.setView(s.view.Load().epochs, nil) // a player that comes now would get the ended one
 	s.prelude = newPrelude(false)
 	for _, t := range s.tracks {
 		s.prelude.setTrack(t, s.env.now())

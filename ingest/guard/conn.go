@@ -82,6 +82,14 @@ func (c *Conn) RTT() (time.Duration, bool) {
 	return time.Duration(d), d > 0
 }
 
+// Answered reports whether the client has answered the last ping: it reads, so
+// that it may be sent another. OBS answers the first and throws away the rest.
+func (c *Conn) Answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ping.token > 0 && c.ping.at.IsZero()
+}
+
 // Ping asks a client for an answer that RTT tells. Only for one that reads: an
 // encoder that closes with a ping unread loses the end of what it sent.
 func (c *Conn) Ping() error {

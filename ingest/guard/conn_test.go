@@ -248,7 +248,13 @@ func TestL24RoundTrip(t *testing.T) {
 		if d, ok := c.RTT(); ok {
 			t.Errorf("RTT after an answer to no ping = %v", d)
 		}
+		if c.Answered() {
+			t.Error("answered before the answer")
+		}
 		pong(1)
+		if !c.Answered() {
+			t.Error("not answered after the answer")
+		}
 		if d, ok := c.RTT(); !ok || d != 30*time.Millisecond {
 			t.Errorf("RTT = %v, %v, want 30ms", d, ok)
 		}

@@ -27,6 +27,14 @@ export interface Audio {
   channels: number;
 }
 
+export type Severity = "info" | "warning" | "critical";
+
+export interface Warning {
+  code: string;
+  severity: Severity;
+  value: number; // in the code's own unit
+}
+
 export interface Ingest {
   connected: boolean;
   connectedAt: number;
@@ -35,7 +43,11 @@ export interface Ingest {
   bitrate: number; // bits per second
   video: Video | null;
   audio: Audio | null;
-  warnings: string[]; // codes
+  avDrift: number; // milliseconds that sound is ahead of the picture
+  lag: number; // milliseconds behind real time
+  rtt: number; // milliseconds; 0 = not measured
+  reconnects: number; // within this broadcast
+  warnings: Warning[];
   refused: string; // why the last attempt to publish failed, while nobody does; in the server's words
 }
 
@@ -101,9 +113,19 @@ export function parseIngest(value: unknown): Ingest {
     bitrate: number(v.bitrate),
     video: parseVideo(v.video),
     audio: parseAudio(v.audio),
-    warnings: list(v.warnings).map((w) => text(dict(w).code)).filter((c) => c !== ""),
+    avDrift: number(v.av_drift_ms),
+    lag: number(v.lag_ms),
+    rtt: number(v.rtt_ms),
+    reconnects: number(v.reconnects),
+    warnings: list(v.warnings).map(parseWarning).filter((w) => w.code !== ""),
     refused: text(dict(v.refused).reason),
   };
+}
+
+function parseWarning(value: unknown): Warning {
+  const v = dict(value);
+  const severity = v.severity === "info" || v.severity === "critical" ? v.severity : "warning";
+  return { code: text(v.code), severity, value: number(v.value) };
 }
 
 function parseVideo(value: unknown): Video | null {

@@ -2,7 +2,7 @@
 // watches, what they say. One screen.
 
 import "./styles/studio.css";
-import { ApiError, fetchIngest, fetchPublish, type Ingest, type Publish, type Room } from "./api";
+import { ApiError, fetchIngest, fetchPublish, type Ingest, type Publish, type Room, type Severity } from "./api";
 import { readConfig } from "./config";
 import { h, icon, show } from "./dom";
 import { bitrate, count, elapsed, short } from "./format";
@@ -95,7 +95,9 @@ function linkCard(): HTMLElement {
   return h("section", { class: "panel" }, link.root);
 }
 
-type Tile = "state" | "bitrate" | "gop" | "video" | "audio" | "viewers" | "uptime" | "encoder";
+type Tile = "state" | "bitrate" | "gop" | "video" | "audio" | "viewers" | "uptime" | "lag" | "drift" | "rtt" | "reconnects" | "encoder";
+
+const signs: Record<Severity, readonly string[]> = { info: icons.info, warning: icons.warn, critical: icons.critical };
 
 /** The numbers of the signal and what to do about them. */
 class Health {
@@ -105,7 +107,7 @@ class Health {
   private readonly state = h("span", { class: "phase", testid: "studio-phase" });
 
   constructor() {
-    const names: Tile[] = ["state", "viewers", "uptime", "bitrate", "gop", "video", "audio", "encoder"];
+    const names: Tile[] = ["state", "viewers", "uptime", "bitrate", "gop", "video", "audio", "lag", "drift", "rtt", "reconnects", "encoder"];
     const list = h("dl", { class: "tiles" });
     for (const name of names) {
       const value = h("dd", { testid: `tile-${name}` }, "–");
@@ -133,6 +135,10 @@ class Health {
     this.set("gop", video && video.gopSeconds > 0 ? speaker.t("studio.seconds", { n: short(video.gopSeconds, 1) }) : "");
     this.set("video", video ? `${codecName(video.codec)} · ${video.width}×${video.height} · ${short(video.fps)} fps` : "");
     this.set("audio", audio ? `${codecName(audio.codec)} · ${short(audio.sampleRate / 1000, 1)} kHz · ${audio.channels} ch` : "");
+    this.set("lag", i.connected ? speaker.t("studio.seconds", { n: short(i.lag / 1000, 1) }) : "");
+    this.set("drift", video && audio ? speaker.t("studio.ms", { n: i.avDrift }) : "");
+    this.set("rtt", i.rtt > 0 ? speaker.t("studio.ms", { n: Math.round(i.rtt) }) : "");
+    this.set("reconnects", i.connected ? String(i.reconnects) : "");
     this.set("encoder", i.client);
     this.set("uptime", i.connected && i.connectedAt > 0 ? elapsed(Date.now() - i.connectedAt) : "");
     this.advise(i);
@@ -147,13 +153,16 @@ class Health {
   private advise(i: Ingest): void {
     const advice = i.connected ? advise(i) : [];
     const rows = advice.map((a) => {
-      const row = h("li", { class: "warn", testid: "warning" }, icon(...icons.warn), speaker.say(h("span"), a.key, a.vars));
+      // Not by colour alone: each severity has a sign and a word of its own.
+      const row = h("li", { class: a.severity, testid: "warning" }, icon(...signs[a.severity]),
+        h("span", {}, speaker.say(h("b"), `severity.${a.severity}` satisfies Key), " ", speaker.say(h("span"), a.key, a.vars)));
       row.dataset.code = a.code;
+      row.dataset.severity = a.severity;
       return row;
     });
     this.root.dataset.codes = advice.map((a) => a.code).join(" ");
     if (!i.connected && i.refused) {
-      rows.push(h("li", { class: "warn", testid: "refused" }, icon(...icons.warn),
+      rows.push(h("li", { class: "warning", testid: "refused" }, icon(...icons.warn),
         speaker.say(h("span"), "studio.refused", { reason: i.refused })));
     }
     if (rows.length === 0) rows.push(this.summary(i.connected));

@@ -35,6 +35,7 @@ func (a *App) apiHandler() http.Handler {
 	mux.HandleFunc("GET /api/v1/rooms/{room}", a.showRoom)
 	mux.Handle("GET /api/v1/rooms/{room}/ingest", a.require(token.RoleModerator, a.showIngest))
 	mux.Handle("GET /api/v1/rooms/{room}/publish", a.require(token.RoleHost, a.showPublish))
+	mux.Handle("POST /api/v1/rooms/{room}/kick", a.require(token.RoleHost, a.kick))
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		safehttp.WriteError(w, http.StatusNotFound, "not_found", "there is no such address in this API")
 	})
@@ -76,6 +77,18 @@ func (a *App) showIngest(w http.ResponseWriter, r *http.Request) {
 		Connected bool `json:"connected"`
 		ingest.Health
 	}{connected, health})
+}
+
+// kick closes the connection of a room's publisher. Encoders come back by
+// themselves: to keep one away, its key has to be rotated first.
+func (a *App) kick(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("room")
+	if !a.ingest.Kick(name) {
+		safehttp.WriteError(w, http.StatusConflict, "no_publisher", "nobody is publishing in this room")
+		return
+	}
+	a.logger.Info("publisher kicked through the API", "room", name)
+	writeJSON(w, map[string]bool{"kicked": true})
 }
 
 // showPublish answers what the anchor types into the encoder.

@@ -50,6 +50,7 @@ type Addrs struct {
 	HTTP  string `json:"http"`
 	Admin string `json:"admin"`
 	RTMP  string `json:"rtmp,omitempty"`
+	RTMPS string `json:"rtmps,omitempty"`
 }
 
 // New binds the listeners and builds every part of the role. When it fails,
@@ -127,7 +128,7 @@ func (a *App) Addrs() Addrs { return a.addrs }
 
 // Run waits until ctx ends or a part fails, then stops everything within ten seconds.
 func (a *App) Run(ctx context.Context) error {
-	a.logger.Info("server running", "role", a.role.name, "addr", a.addrs.HTTP, "url", a.links().Watch)
+	a.logger.Info("server running", "role", a.role.name, "addr", a.addrs.HTTP, "url", a.links().Pages[0])
 	err := a.lifecycle.wait(ctx)
 	a.logger.Info("server stopping", "role", a.role.name)
 	return errors.Join(err, a.lifecycle.stop(ctx))

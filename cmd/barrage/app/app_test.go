@@ -54,7 +54,12 @@ func start(t *testing.T, cfg Config) *App {
 // get returns the status and the body at url.
 func get(t *testing.T, url, bearer string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	return request(t, http.MethodGet, url, bearer)
+}
+
+func request(t *testing.T, method, url, bearer string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +143,9 @@ func TestNotReadyWithoutStateDir(t *testing.T) {
 
 // An alert on a metric that nobody exports never fires.
 func TestDocumentedMetricsExist(t *testing.T) {
-	a := start(t, local(t))
+	cfg := local(t)
+	cfg.Ingest.RTMPSAddr, cfg.Ingest.TLS = "127.0.0.1:0", selfSigned(t, "live.example.org")
+	a := start(t, cfg)
 	families, err := a.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +193,9 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 		"http.addr":        func(c *Config) { c.HTTP.Addr = taken.Addr().String() },
 		"admin.addr":       func(c *Config) { c.Admin.Addr = taken.Addr().String() },
 		"ingest.rtmp_addr": func(c *Config) { c.Ingest.RTMPAddr = taken.Addr().String() },
+		"ingest.rtmps_addr": func(c *Config) {
+			c.Ingest.RTMPSAddr, c.Ingest.TLS = taken.Addr().String(), selfSigned(t, "x.example")
+		},
 	} {
 		cfg := local(t)
 		set(&cfg)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"syscall"
+
+	"barrage/ingest"
 )
 
 // Exit codes, after sysexits.h, so that a supervisor can tell "fix the file" from "try again".
@@ -50,6 +52,18 @@ func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 		return nil, explainListen(key, addr, err)
 	}
 	return l, nil
+}
+
+// explainIngest says what to do about a server for publishers that does not open.
+func explainIngest(err error) error {
+	var taken *ingest.ListenError
+	switch {
+	case errors.As(err, &taken):
+		return explainListen(taken.Key, taken.Addr, taken.Err)
+	case errors.Is(err, ingest.ErrCertificate):
+		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	return err
 }
 
 // explainListen says what to do about an address that cannot be bound.

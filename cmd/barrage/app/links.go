@@ -23,20 +23,21 @@ const (
 // links are the addresses people use.
 type links struct {
 	Servers []string // what the encoder wants as "server"; one for each address of this machine
-	Watch   string   // base URL of the pages
+	Pages   []string // base URLs of the pages; the first is for this machine itself
 }
 
 func (a *App) links() links {
 	var l links
 	var hosts []string
 	if public, err := url.Parse(a.cfg.HTTP.PublicURL); err == nil && public.Host != "" {
-		l.Watch = strings.TrimSuffix(a.cfg.HTTP.PublicURL, "/")
+		l.Pages = []string{strings.TrimSuffix(a.cfg.HTTP.PublicURL, "/")}
 		hosts = []string{public.Hostname()}
 	} else {
 		host, port, _ := net.SplitHostPort(a.addrs.HTTP)
-		shown := reachable(host)
-		l.Watch = "http://" + net.JoinHostPort(shown[0], port)
-		hosts = shown
+		hosts = reachable(host)
+		for _, h := range hosts {
+			l.Pages = append(l.Pages, "http://"+net.JoinHostPort(h, port))
+		}
 	}
 	if host, port, err := net.SplitHostPort(a.addrs.RTMP); err == nil {
 		if bound := reachable(host); !slices.Contains(bound, "localhost") {
@@ -46,7 +47,22 @@ func (a *App) links() links {
 			l.Servers = append(l.Servers, "rtmp://"+hostPort(h, port)+"/live")
 		}
 	}
+	l.Servers = append(a.secureServers(hosts), l.Servers...)
 	return l
+}
+
+// secureServers are the addresses for encrypted publishing, under names that the
+// certificate is for: encoders refuse any other. Their port is always named,
+// because clients assume 443.
+func (a *App) secureServers(hosts []string) (servers []string) {
+	_, port, err := net.SplitHostPort(a.addrs.RTMPS)
+	if err != nil || a.ingest == nil {
+		return nil
+	}
+	for _, h := range a.ingest.CertificateFor(hosts) {
+		servers = append(servers, "rtmps://"+net.JoinHostPort(h, port)+"/live")
+	}
+	return servers
 }
 
 // hostPort leaves out the port that RTMP clients assume.
@@ -80,6 +96,14 @@ func reachable(host string) []string {
 	return hosts
 }
 
+// alternative labels the i-th of several addresses of one thing.
+func alternative(label string, i int) string {
+	if i > 0 {
+		return "   or"
+	}
+	return label
+}
+
 // banner prints everything an anchor needs to go live. It holds secrets.
 func (a *App) banner(w io.Writer) error {
 	key, err := a.streamKey(firstRoom)
@@ -96,15 +120,13 @@ func (a *App) banner(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("\n  barrage is ready.\n\n  In OBS: Settings, Stream, Service \"Custom...\"\n")
 	for i, server := range l.Servers {
-		label := "Server"
-		if i > 0 {
-			label = "   or"
-		}
-		fmt.Fprintf(&b, "    %-12s%s\n", label, server)
+		fmt.Fprintf(&b, "    %-12s%s\n", alternative("Server", i), server)
 	}
 	fmt.Fprintf(&b, "    %-12s%s\n\n", "Stream key", key)
-	fmt.Fprintf(&b, "  %-14s%s/r/%s\n", "Watch", l.Watch, firstRoom)
-	fmt.Fprintf(&b, "  %-14s%s/studio/%s#token=%s\n", "Your studio", l.Watch, firstRoom, host)
+	for i, page := range l.Pages {
+		fmt.Fprintf(&b, "  %-14s%s/r/%s\n", alternative("Watch", i), page, firstRoom)
+	}
+	fmt.Fprintf(&b, "  %-14s%s/studio/%s#token=%s\n", "Your studio", l.Pages[0], firstRoom, host)
 	if a.cfg.Ingest.Auth.Mode == ingest.AuthOpen {
 		b.WriteString("\n  Anybody who reaches this machine may stream (ingest.auth.mode: open).\n")
 	}

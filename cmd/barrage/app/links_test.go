@@ -22,7 +22,7 @@ func TestLinks(t *testing.T) {
 		a := &App{addrs: c.addrs}
 		a.cfg.HTTP.PublicURL = c.public
 		got := a.links()
-		if got.Watch != c.watch || !slices.Equal(got.Servers, c.servers) {
+		if got.Pages[0] != c.watch || !slices.Equal(got.Servers, c.servers) {
 			t.Errorf("%s: %+v, want %s %v", c.name, got, c.watch, c.servers)
 		}
 	}
@@ -31,7 +31,7 @@ func TestLinks(t *testing.T) {
 func TestLinksOfEveryAddress(t *testing.T) {
 	a := &App{addrs: Addrs{HTTP: "[::]:8080", RTMP: "[::]:1935"}}
 	got := a.links()
-	if got.Watch != "http://localhost:8080" || got.Servers[0] != "rtmp://localhost/live" {
+	if got.Pages[0] != "http://localhost:8080" || len(got.Pages) != len(got.Servers) || got.Servers[0] != "rtmp://localhost/live" {
 		t.Errorf("%+v, want localhost first", got)
 	}
 	for _, s := range got.Servers {

@@ -36,12 +36,16 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 	}
 	a.ingest, err = ingest.New(a.cfg.Ingest, ingest.Options{
 		Logger: build.Logger, Registerer: a.metrics, Keys: a.keys,
-		Attach: func(room string) (ingest.Sink, error) { return a.rooms.Attach(room) },
+		Attach:  func(room string) (ingest.Sink, error) { return a.rooms.Attach(room) },
+		Session: func(room string) string { return a.status(room).Session },
 	})
 	if err != nil {
-		return explainListen("ingest.rtmp_addr", a.cfg.Ingest.RTMPAddr, err)
+		return explainIngest(err)
 	}
 	a.addrs.RTMP = a.ingest.Addr().String()
+	if addr := a.ingest.SecureAddr(); addr != nil {
+		a.addrs.RTMPS = addr.String()
+	}
 
 	mux.Handle("/hls/", hls)
 	mux.Handle("/api/v1/", a.apiHandler())

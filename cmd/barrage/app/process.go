@@ -52,8 +52,9 @@ func cgroupMemory() (int64, bool) {
 }
 
 // reloadOnHangup reads the configuration again at every SIGHUP and takes over
-// what can change while running: the log level. (Stream keys are read again by
-// themselves.) A bad file changes nothing.
+// what can change while running: the log level. The certificate of RTMPS is looked
+// at again, too. (Stream keys are read again by themselves.) A bad file changes
+// nothing.
 func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read func() (Config, error)) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -71,6 +72,9 @@ func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read fun
 }
 
 func (a *App) reload(level *slog.LevelVar, read func() (Config, error)) {
+	if a.ingest != nil {
+		_ = a.ingest.Reload() // it says so itself
+	}
 	cfg, err := read()
 	if err == nil {
 		var l slog.Level

@@ -24,6 +24,12 @@ test("every screen and every reason has its sentence", () => {
   for (const r of ["too_long", "empty", "too_fast", "unavailable", "bad_mode", "bad_color"]) assert.ok(`fate.${r}` in en, r);
 });
 
+test("every warning of the server has its sentence", () => {
+  for (const code of ["GOP_TOO_LONG", "NO_VIDEO", "NO_AUDIO", "BITRATE_LOW", "BITRATE_HIGH", "AV_DRIFT", "SENDER_BEHIND"]) {
+    assert.ok(`warn.${code}` in en, code);
+  }
+});
+
 test("values are put in, unknown holes stay visible", () => {
   assert.equal(sentence("en", "say.wait", { n: 3 }), "That was fast. Again in 3 s.");
   assert.equal(sentence("zh", "dir.viewers", { n: "1.2万" }), "1.2万 人在看");

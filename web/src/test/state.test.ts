@@ -140,14 +140,23 @@ test("the API may say less, or nonsense", () => {
   assert.deepEqual(parsePublish({ servers: ["rtmp://h/live", 7], key: "k" }), { servers: ["rtmp://h/live"], key: "k" });
 });
 
-test("warnings become advice", () => {
+test("warnings become advice, the worst first", () => {
   const ingest = parseIngest({
-    connected: true, bitrate: 1, video: { codec: "h264", width: 1, height: 1, fps: 30, gop_seconds: 8.34 },
-    warnings: [{ code: "GOP_TOO_LONG" }, { code: "NEW_ONE" }, "x"],
+    connected: true, bitrate: 1, av_drift_ms: -700, lag_ms: 5300, rtt_ms: 12.3, reconnects: 2,
+    warnings: [
+      { code: "NO_AUDIO", severity: "info" }, { code: "GOP_TOO_LONG", severity: "warning", value: 8.34 }, { code: "NEW_ONE" }, "x",
+      { code: "AV_DRIFT", severity: "warning", value: -700 }, { code: "BITRATE_LOW", severity: "warning", value: 300_000 },
+      { code: "SENDER_BEHIND", severity: "critical", value: 5300 },
+    ],
   });
+  assert.deepEqual([ingest.avDrift, ingest.lag, ingest.rtt, ingest.reconnects], [-700, 5300, 12.3, 2]);
   assert.deepEqual(advise(ingest), [
-    { code: "GOP_TOO_LONG", key: "warn.GOP_TOO_LONG", vars: { n: "8.3" } },
-    { code: "NEW_ONE", key: "warn.other", vars: { code: "NEW_ONE" } },
+    { code: "SENDER_BEHIND", severity: "critical", key: "warn.SENDER_BEHIND", vars: { n: "5.3" } },
+    { code: "GOP_TOO_LONG", severity: "warning", key: "warn.GOP_TOO_LONG", vars: { n: "8.3" } },
+    { code: "NEW_ONE", severity: "warning", key: "warn.other", vars: { code: "NEW_ONE" } },
+    { code: "AV_DRIFT", severity: "warning", key: "warn.AV_DRIFT", vars: { n: "0.7" } },
+    { code: "BITRATE_LOW", severity: "warning", key: "warn.BITRATE_LOW", vars: { n: "300 kbit/s" } },
+    { code: "NO_AUDIO", severity: "info", key: "warn.NO_AUDIO", vars: { n: "0" } },
   ]);
 });
 
