@@ -6,8 +6,13 @@
 // people are told when something breaks is listed in FAULTS.md, and every row
 // of it is a test.
 //
-// Everything here needs `-tags e2e`: plain `go test ./...` needs Go alone. A
-// missing tool is a failure that says what to install, never a skip.
+// The files reliability_*_test.go attack the same binary and measure it from
+// outside (memory and time from /proc, counts from /metrics); each row of the
+// table that `make reliability` prints is one test, or one subtest of it.
+//
+// Everything here needs `-tags e2e` or `-tags reliability`: plain `go test ./...`
+// needs Go alone. A missing tool is a failure that says what to install, never a
+// skip.
 //
 // Decisions
 //
@@ -18,4 +23,6 @@
 //   - Chromium through playwright-core in one Node process that speaks JSON
 //     lines, over tests in a second language: one test tells one story, from the
 //     encoder to the picture.
+//   - Attackers come from many loopback addresses, 127.0.x.y, over turning the
+//     bounds per address off: the server is attacked as it is shipped.
 package e2e

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || reliability
 
 package e2e_test
 
@@ -117,4 +117,14 @@ func get(ctx context.Context, url string) ([]byte, error) {
 		err = fmt.Errorf("%w: %s: %s: %.300s", errStatus, url, resp.Status, body)
 	}
 	return body, err
+}
+
+// variant returns the first URI of a multivariant playlist that is no rendition.
+func variant(playlist string) string {
+	for line := range strings.Lines(playlist) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return line
+		}
+	}
+	return ""
 }
