@@ -122,7 +122,7 @@ func TestRedisStalls(t *testing.T) {
 			want := make(map[string]int)
 			for i, p := range pages {
 				last := p.await("the fate of "+cid(i), func(m message) bool { return slices.ContainsFunc(m.A, final) })
-				if i := slices.IndexFunc(last.A, final); last.A[i][2] == "rejected" {
+				if ack := last.A[slices.IndexFunc(last.A, final)]; ack[2] == "rejected" {
 					continue
 				}
 				accepted++
