@@ -223,8 +223,8 @@ func TestR03SlowLoris(t *testing.T) {
 	lives := make([]time.Duration, n)
 	dialled := make(chan struct{})
 	var failed error
-	// As many connect at the same time: more would only fill this machine's queue of
-	// half-open connections, where no server sees them.
+	// So many connect at the same time: more would fill the kernel's queue of
+	// connections, where no server sees them.
 	gate := make(chan struct{}, 64)
 	go func() {
 		defer close(dialled)
