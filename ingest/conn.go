@@ -22,7 +22,7 @@ const (
 	endIdle        end = "media_timeout"
 	endTakeover    end = "takeover"
 	endKicked      end = "kicked"
-	endCrowded     end = "crowded" // the oldest that did not publish, when the server was full
+	endCrowded     end = "crowded" // made room when the server was full, and did not publish
 	endShutdown    end = "shutdown"
 	endRefused     end = "refused"
 	endNotRTMP     end = "not_rtmp"

@@ -128,13 +128,11 @@ func newRegistry(limit int, m *metrics) *registry {
 	return &registry{max: limit, metrics: m, conns: map[*conn]*list.Element{}, pending: map[netip.Prefix]int{}}
 }
 
-// maxLeaving bounds the connections above the limit whose end takes its time.
-const maxLeaving = 256
-
-// add counts c in, or says which bound it meets. When there is no room, the
-// connection that has not published for the longest goes: an honest encoder
+// add counts c in, or says which bound it meets. When there is no room, one
+// of those that have not published for the longest goes: an honest encoder
 // publishes within a second, and who fills the server with silent connections
-// loses them.
+// loses them. Their sockets are closed at once; of what else they hold there is at
+// most as much again.
 func (r *registry) add(c *conn) (why string) {
 	from := auth.Network(c.remote.Addr())
 	oldest, why := r.place(c, from)
@@ -150,7 +148,7 @@ func (r *registry) place(c *conn, from netip.Prefix) (oldest *conn, why string) 
 	if r.pending[from] >= maxPending {
 		return nil, rejectAddress
 	}
-	if !r.closed && len(r.conns)-r.leaving >= r.max && r.leaving < maxLeaving {
+	if !r.closed && len(r.conns)-r.leaving >= r.max && r.leaving < r.max {
 		oldest = r.evict()
 	}
 	if r.closed || len(r.conns)-r.leaving >= r.max {
@@ -163,20 +161,31 @@ func (r *registry) place(c *conn, from netip.Prefix) (oldest *conn, why string) 
 	return oldest, ""
 }
 
-// evict takes the oldest that does not publish out of the bounds, nil if all do.
+// looks is how many of the oldest are looked at to make room: enough to tell a
+// crowd from an encoder, few enough to do it for each of thousands a second.
+const looks = 64
+
+// evict takes one that does not publish out of the bounds, nil if all do: of the
+// oldest the one whose address has the most of them, so that an encoder on a slow
+// line does not go for the sake of a crowd.
 func (r *registry) evict() *conn {
-	front := r.waiting.Front()
-	if front == nil {
-		return nil
+	var worst *conn
+	most := 0
+	for e, n := r.waiting.Front(), 0; e != nil && n < looks; e, n = e.Next(), n+1 {
+		c, ok := e.Value.(*conn)
+		if !ok {
+			panic("ingest: something else than a connection waits")
+		}
+		if p := r.pending[auth.Network(c.remote.Addr())]; p > most {
+			worst, most = c, p
+		}
 	}
-	c, ok := front.Value.(*conn)
-	if !ok {
-		panic("ingest: something else than a connection waits")
+	if worst != nil {
+		r.settle(worst, r.conns[worst])
+		worst.crowded = true
+		r.leaving++
 	}
-	r.settle(c, front)
-	c.crowded = true
-	r.leaving++
-	return c
+	return worst
 }
 
 // publishing takes c out of the bound on connections that do not publish.

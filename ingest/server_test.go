@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -379,6 +380,31 @@ func TestRoomInACrowd(t *testing.T) {
 	}
 	if got := r.metric("connections", ""); got != 3 {
 		t.Errorf("%v connections, want 3", got)
+	}
+}
+
+// Room is made by the address that has the most waiting, not by an encoder on a
+// slow line that happens to be the oldest.
+func TestCrowdGoesFirst(t *testing.T) {
+	r := start(t, func(c *ingest.Config, _ *rig) { c.MaxConnections = 3 })
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	slow, err := from.DialContext(t.Context(), "tcp", r.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err = slow.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	crowd := dial(t, r.Addr())
+	dial(t, r.Addr())
+	dial(t, r.Addr())
+	crowd.rest()
+	if _, err = slow.Write(make([]byte, 1536)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = io.ReadFull(slow, make([]byte, 1+1536)); err != nil {
+		t.Errorf("the encoder that was there first is gone: %v", err)
 	}
 }
 
