@@ -18,7 +18,8 @@ import (
 // flashes and the tone beeps together.
 type card struct {
 	noVideo, noAudio bool
-	gop              int // frames; 0 = 60
+	mp3              bool // instead of AAC
+	gop              int  // frames; 0 = 60
 }
 
 // Short enough to be a moment, long enough for every frame rate.
@@ -47,7 +48,11 @@ func (c card) args(url string) []string {
 			"-x264-params", "scenecut=0:b-adapt=0", "-pix_fmt", "yuv420p", "-b:v", "600k", "-threads", "1")
 	}
 	if !c.noAudio {
-		args = append(args, "-c:a", "aac", "-b:a", "96k")
+		codec := "aac"
+		if c.mp3 {
+			codec = "libmp3lame"
+		}
+		args = append(args, "-c:a", codec, "-b:a", "96k")
 	}
 	return append(args, "-f", "flv", url)
 }

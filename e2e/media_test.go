@@ -83,6 +83,7 @@ func TestOneTrackAlone(t *testing.T) {
 	}{
 		{"only video", card{noAudio: true}, "h264"},
 		{"only audio", card{noVideo: true}, "aac"},
+		{"only MP3", card{noVideo: true, mp3: true}, "mp3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,7 @@ type healthMetrics struct {
 func (s *Server) collectors() []prometheus.Collector {
 	warnings := prometheus.NewGaugeVec(
 		prometheus.GaugeOpts(name("publisher_warnings", "Publishers that need attention now, by warning.")), []string{"code"})
-	cs := []prometheus.Collector{&healthMetrics{
+	return []prometheus.Collector{certificateEnd(s.certs), &healthMetrics{
 		server:   s,
 		warnings: warnings,
 		lag:      gauge("worst_lag_seconds", "How far the slowest publisher is behind real time."),
@@ -29,17 +29,18 @@ func (s *Server) collectors() []prometheus.Collector {
 		gop:      gauge("worst_gop_seconds", "The longest time between sync samples of any publisher."),
 		rtt:      gauge("worst_rtt_seconds", "The longest round trip to any publisher."),
 	}}
-	if s.certs != nil {
-		cs = append(cs, certificateEnd(s.certs))
-	}
-	return cs
 }
 
-// certificateEnd lets alerts come before encoders are refused.
+// certificateEnd lets alerts come before encoders are refused. p is nil when RTMPS is off.
 func certificateEnd(p *certs.Pair) prometheus.Collector {
 	return prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts(name("certificate_expiry_timestamp_seconds", "When the certificate of RTMPS ends, in seconds since the Unix epoch.")),
-		func() float64 { return float64(p.Leaf().NotAfter.Unix()) })
+		prometheus.GaugeOpts(name("certificate_expiry_timestamp_seconds", "When the certificate of RTMPS ends, in seconds since the Unix epoch; 0 while RTMPS is off.")),
+		func() float64 {
+			if p == nil {
+				return 0
+			}
+			return float64(p.Leaf().NotAfter.Unix())
+		})
 }
 
 func (m *healthMetrics) parts() []prometheus.Collector {

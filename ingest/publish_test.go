@@ -250,8 +250,9 @@ func TestRejectedMedia(t *testing.T) {
 		send func(*client)
 		want string
 	}{
-		"HEVC": {func(c *client) { c.video(0, "\x90hvc1\x01") }, "video codec HEVC is not carried"},
-		"MP3":  {func(c *client) { c.audio(0, "\x2f\xff") }, "audio codec MP3 is not carried"},
+		"AV1":  {func(c *client) { c.video(0, "\x90av01\x01") }, "video codec AV1 is not carried"},
+		"Opus": {func(c *client) { c.audio(0, "\x90Opus\x01") }, "audio codec Opus is not carried"},
+		"MP2":  {func(c *client) { c.audio(0, "\x2f\xff\xfd\x90\x64") }, "audio codec MPEG audio layer II is not carried"},
 		"bad SPS": {func(c *client) {
 			c.video(0, "\x17\x00\x00\x00\x00\x01\x4d\x40\x1e\xff\xe1\x00\x01\x67\x01\x00\x01\x68")
 		}, "parse SPS"},

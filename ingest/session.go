@@ -50,8 +50,8 @@ func newSession(s *Server, c *conn) *session {
 }
 
 // FourCCs of what package flv carries.
-func carriedVideo() []string { return []string{"avc1"} }
-func carriedAudio() []string { return []string{"mp4a"} }
+func carriedVideo() []string { return []string{"avc1", "hvc1"} }
+func carriedAudio() []string { return []string{"mp4a", ".mp3"} }
 
 // chunkStreamStatus is that of our own onStatus messages: the one that go-rtmp
 // answers on, because messages on different ones may overtake each other.

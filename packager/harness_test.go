@@ -102,7 +102,8 @@ func (r *room) tracks(tracks ...media.Track) {
 type source struct {
 	fps     float64        // 0 = no video
 	gop     int            // frames
-	audio   bool           // 48 kHz AAC
+	audio   bool           // at 48 kHz
+	unit    int            // samples in a unit of it; 0: 1024
 	offset  int64          // milliseconds all times start with
 	reorder int            // B-frames: how many frames pictures are reordered by
 	lossy   func(int) bool // frames the network loses
@@ -122,7 +123,7 @@ func (s *source) run(r *room, d time.Duration) {
 			vAt = time.Duration(float64(s.frames-v0) / s.fps * float64(time.Second))
 		}
 		if s.audio {
-			aAt = time.Duration(s.units-a0) * 1024 * time.Second / 48000
+			aAt = time.Duration((s.units-a0)*s.samples()) * time.Second / 48000
 		}
 		at := min(vAt, aAt)
 		if at >= d {
@@ -164,8 +165,10 @@ func (s *source) video() media.Sample {
 func (s *source) sound() media.Sample {
 	n := s.units
 	s.units++
-	return media.Sample{Kind: media.Audio, DTS: s.offset + int64(n)*1024*1000/48000, Data: make([]byte, 170)}
+	return media.Sample{Kind: media.Audio, DTS: s.offset + int64(n*s.samples())*1000/48000, Data: make([]byte, 170)}
 }
+
+func (s *source) samples() int { return max(s.unit, 1024) }
 
 // answer is what the origin says.
 type answer struct {

@@ -126,10 +126,10 @@ func (s *Stream) SetTrack(t media.Track) error {
 		return nil
 	}
 	l := s.packer.lane(t.Kind)
-	if l == nil { // later than the layout: another epoch
+	if l == nil || l.track.Codec != t.Codec { // later than the layout, or another decoder: another epoch
 		return s.relayout()
 	}
-	if !bytes.Equal(l.track.Config, t.Config) || l.track.Codec != t.Codec {
+	if !bytes.Equal(l.track.Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil

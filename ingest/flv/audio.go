@@ -10,87 +10,97 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
 
-// Audio is one audio message.
-type Audio struct {
-	Packet Packet
-	Track  media.TrackID
-	Data   []byte // AudioSpecificConfig or one raw AAC frame; slices into the message
-}
-
 // Sound formats of the legacy header (FLV v10.1, E.4.2.1).
 const (
-	soundAAC = 10
-	soundEx  = 9 // the Enhanced RTMP header follows
+	soundMP3  = 2
+	soundEx   = 9 // the Enhanced RTMP header follows
+	soundAAC  = 10
+	soundMP38 = 14 // MP3 at 8 kHz, which the rate field cannot say
 )
 
 // Audio packet types of the Enhanced RTMP header beyond the shared ones.
 const exAudioMultitrack = 5
 
-// ParseAudio reads the body of an audio message. Errors: ErrShort,
-// *UnsupportedError.
-func ParseAudio(b []byte) (Audio, error) {
+// AppendAudio reads the body of an audio message and appends what it carries:
+// one packet, or one for each track of a multitrack message. On an error nothing
+// is appended.
+func AppendAudio(dst []Packet, b []byte) ([]Packet, error) {
 	if len(b) < 1 {
-		return Audio{}, ErrShort
+		return dst, ErrShort
 	}
-	switch format := b[0] >> 4; format {
-	case soundEx:
-		return parseExAudio(b)
-	case soundAAC:
-	default:
-		return Audio{}, &UnsupportedError{Kind: media.Audio, Codec: legacyAudioName(format)}
+	format := b[0] >> 4
+	if format == soundEx {
+		d := dialect{multitrack: exAudioMultitrack, coding: audioCoding, fill: fillAudio}
+		return d.appendEx(dst, b[0]&0x0f, b[1:])
+	}
+	c := legacyAudio(format)
+	p := Packet{Type: Frame, Codec: c.codec, Name: c.name, Data: b[1:]}
+	if format != soundAAC { // no other has a packet type, and none a configuration
+		return append(dst, p), nil
 	}
 	if len(b) < 2 {
-		return Audio{}, ErrShort
+		return dst, ErrShort
 	}
-	a := Audio{Data: b[2:]}
+	p.Data = b[2:]
 	switch b[1] {
 	case 0:
-		a.Packet = Config
+		p.Type = Config
 	case 1:
-		a.Packet = Frame
+	default:
+		p.Type = Ignored
 	}
-	return a, nil
+	return append(dst, p), nil
 }
 
-func parseExAudio(b []byte) (Audio, error) {
-	h, err := parseEx(b[0]&0x0f, exAudioMultitrack, b[1:])
-	if err != nil {
-		return Audio{}, err
-	}
-	if h.fourCC != "mp4a" {
-		return Audio{}, &UnsupportedError{Kind: media.Audio, Codec: codecName(h.fourCC)}
-	}
-	a := Audio{Track: h.track, Data: h.rest}
-	switch h.packetType {
+func fillAudio(p Packet, packetType byte) (Packet, error) {
+	switch packetType {
 	case exSequenceStart:
-		a.Packet = Config
+		p.Type = Config
 	case exCodedFrames:
-		a.Packet = Frame
+		p.Type = Frame
 	case exSequenceEnd:
-		a.Packet = End
+		p.Type = End
 	}
-	return a, nil
+	return p, nil
 }
 
-func legacyAudioName(format byte) string {
+func audioCoding(fourCC [4]byte) coding {
+	switch string(fourCC[:]) {
+	case "mp4a":
+		return coding{media.AAC, "AAC"}
+	case ".mp3":
+		return coding{media.MP3, "MP3"}
+	case "Opus":
+		return coding{name: "Opus"}
+	case "fLaC":
+		return coding{name: "FLAC"}
+	case "ac-3":
+		return coding{name: "AC-3"}
+	case "ec-3":
+		return coding{name: "E-AC-3"}
+	}
+	return unknown(fourCC)
+}
+
+func legacyAudio(format byte) coding {
 	switch format {
+	case soundAAC:
+		return coding{media.AAC, "AAC"}
+	case soundMP3, soundMP38:
+		return coding{media.MP3, "MP3"}
 	case 0, 3:
-		return "PCM"
+		return coding{name: "PCM"}
 	case 1:
-		return "ADPCM"
-	case 2, 14:
-		return "MP3"
+		return coding{name: "ADPCM"}
 	case 4, 5, 6:
-		return "Nellymoser"
+		return coding{name: "Nellymoser"}
 	case 7, 8:
-		return "G.711"
+		return coding{name: "G.711"}
 	case 11:
-		return "Speex"
+		return coding{name: "Speex"}
 	}
-	return "number " + decimal(format)
+	return coding{name: "number " + strconv.Itoa(int(format))}
 }
-
-func decimal(b byte) string { return strconv.Itoa(int(b)) }
 
 // Bounds of an AudioSpecificConfig that makes sense.
 const (
@@ -101,9 +111,9 @@ const (
 
 var errNoLayout = errors.New("parse audio config: a channel layout in a program config element is not carried: set the encoder to mono, stereo or 5.1")
 
-// AudioTrack describes the AAC track whose AudioSpecificConfig (ISO/IEC
-// 14496-3, 1.6.2.1) is given. The track keeps config. Times are milliseconds.
-func AudioTrack(config []byte) (media.Track, error) {
+// AACTrack describes the AAC track whose AudioSpecificConfig (ISO/IEC 14496-3,
+// 1.6.2.1) is given. The track keeps config. Times are milliseconds.
+func AACTrack(config []byte) (media.Track, error) {
 	if len(config) > maxAudioConfig {
 		return media.Track{}, fmt.Errorf("parse audio config: %d bytes, at most %d make sense", len(config), maxAudioConfig)
 	}

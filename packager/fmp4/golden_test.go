@@ -25,7 +25,14 @@ const (
 	heExplicit  = "2b8a0800"                                                                                     // HE-AAC, hierarchical signalling, 22.05 -> 44.1 kHz
 	heHidden    = "138856e5a0"                                                                                   // HE-AAC, backward compatible signalling
 	heV2Hidden  = "138856e5a54880"                                                                               // HE-AAC v2, backward compatible signalling
-	aac96k      = "1010"                                                                                         // AAC-LC, 96 kHz, 2 channels
+	hevcMain    = "01016000000090000000000" + "03ff000fcfdf8f800000f03" +                                        // x265, 640x360, 30 fps, array_completeness 0
+		"2000010018" + "40010c01ffff01600000030090000003000003003f959409" +
+		"210001002b" + "42010101600000030090000003000003003fa0050201" + "71f2e595952930bc05a020000003002000000303c1" +
+		"2200010006" + "4401c073c189"
+	mp3Stereo = "fffb0000" // MPEG-1, 44.1 kHz
+	mp3Low    = "fff300c0" // MPEG-2, 22.05 kHz, mono
+	mp3Lowest = "ffe308c0" // MPEG 2.5, 8 kHz, mono
+	aac96k    = "1010"     // AAC-LC, 96 kHz, 2 channels
 )
 
 func unhex(tb testing.TB, s string) []byte {
@@ -50,12 +57,27 @@ func audioTrack(tb testing.TB, config string) media.Track {
 	}
 }
 
+func hevcTrack(tb testing.TB, config string) media.Track {
+	tb.Helper()
+	return media.Track{Kind: media.Video, Codec: media.HEVC, TimeScale: 90000, Config: unhex(tb, config), Width: 640, Height: 360}
+}
+
+func mp3Track(tb testing.TB, header string) media.Track {
+	tb.Helper()
+	return media.Track{
+		Kind: media.Audio, Codec: media.MP3, TimeScale: 44100, Config: unhex(tb, header),
+		SampleRate: 44100, Channels: 2, Bitrate: 128000,
+	}
+}
+
 // TestGolden dumps the box trees as an independent decoder sees them: the diff of
 // testdata is the review of a change to the bytes.
 func TestGolden(t *testing.T) {
 	cases := map[string][]byte{
 		"init_h264":           appendInit(t, videoTrack(t, avcHigh)),
 		"init_aac":            appendInit(t, audioTrack(t, aacStereo)),
+		"init_hevc":           appendInit(t, hevcTrack(t, hevcMain)),
+		"init_mp3":            appendInit(t, mp3Track(t, mp3Stereo)),
 		"fragment_b_frames":   fmp4.AppendFragment(nil, bFrames()),
 		"fragment_audio":      fmp4.AppendFragment(nil, audioUnits()),
 		"fragment_late_start": fmp4.AppendFragment(nil, lateStart()),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	mc "github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
@@ -50,6 +51,10 @@ func describe(t media.Track) (sampleEntry, error) {
 		return describeH264(t)
 	case media.AAC:
 		return describeAAC(t)
+	case media.HEVC:
+		return describeHEVC(t)
+	case media.MP3:
+		return describeMP3(t)
 	}
 	return sampleEntry{}, fmt.Errorf("no sample entry for %v", t.Codec)
 }
@@ -63,9 +68,8 @@ func describeH264(t media.Track) (sampleEntry, error) {
 	if err = sps.Unmarshal(c.sps[0]); err != nil {
 		return sampleEntry{}, fmt.Errorf("parse SPS: %w", err)
 	}
-	const limit = 1<<16 - 1 // 16 bit fields in the sample entry
-	if w, h := sps.Width(), sps.Height(); w <= 0 || h <= 0 || w > limit || h > limit {
-		return sampleEntry{}, fmt.Errorf("parse SPS: a picture of %d x %d", w, h)
+	if err = checkPicture(sps.Width(), sps.Height()); err != nil {
+		return sampleEntry{}, err
 	}
 	config := appendHeader(nil, boxHeader+len(t.Config), "avcC")
 	config = append(config, t.Config...)
@@ -74,6 +78,53 @@ func describeH264(t media.Track) (sampleEntry, error) {
 		name:   "avc1",
 		header: boxHeader + 78, // VisualSampleEntry, 12.1.3.2
 		config: appendBitrate(config, t.Bitrate),
+	}, nil
+}
+
+func checkPicture(width, height int) error {
+	const limit = 1<<16 - 1 // 16 bit fields in the sample entry
+	if width <= 0 || height <= 0 || width > limit || height > limit {
+		return fmt.Errorf("parse SPS: a picture of %d x %d", width, height)
+	}
+	return nil
+}
+
+func describeHEVC(t media.Track) (sampleEntry, error) {
+	c, err := parseHEVCConfig(t.Config)
+	if err != nil {
+		return sampleEntry{}, err
+	}
+	var sps h265.SPS
+	if err = sps.Unmarshal(c.sps); err != nil {
+		return sampleEntry{}, fmt.Errorf("parse SPS: %w", err)
+	}
+	if err = checkPicture(sps.Width(), sps.Height()); err != nil {
+		return sampleEntry{}, err
+	}
+	config := appendHeader(nil, boxHeader+len(t.Config), "hvcC")
+	config = c.appendComplete(config, t.Config)
+	return sampleEntry{
+		codec:  &codecs.H265{VPS: c.vps, SPS: c.sps, PPS: c.pps},
+		name:   "hvc1",
+		header: boxHeader + 78, // VisualSampleEntry, 12.1.3.2
+		config: appendBitrate(config, t.Bitrate),
+	}, nil
+}
+
+func describeMP3(t media.Track) (sampleEntry, error) {
+	oti, err := mp3Indication(t.Config)
+	if err != nil {
+		return sampleEntry{}, err
+	}
+	esds, err := appendESDS(nil, oti, nil, t.Bitrate)
+	if err != nil {
+		return sampleEntry{}, err
+	}
+	return sampleEntry{
+		codec:  &codecs.MPEG1Audio{SampleRate: int(t.SampleRate), ChannelCount: t.Channels},
+		name:   "mp4a",
+		header: boxHeader + 28, // AudioSampleEntry, 12.2.3.2
+		config: appendBitrate(esds, t.Bitrate),
 	}, nil
 }
 
@@ -92,7 +143,7 @@ func describeAAC(t media.Track) (sampleEntry, error) {
 	if rate > 1<<16-1 {
 		rate = 0
 	}
-	esds, err := appendESDS(nil, t.Config, t.Bitrate)
+	esds, err := appendESDS(nil, indicationMPEG4, t.Config, t.Bitrate)
 	if err != nil {
 		return sampleEntry{}, err
 	}
@@ -136,28 +187,34 @@ const (
 	tagSLConfig      = 0x06
 )
 
-// appendESDS writes the esds box around an AudioSpecificConfig. Lengths take one
-// byte each, so the configuration is bounded; real ones have 2 to 16 bytes.
-func appendESDS(dst, config []byte, bitrate int) ([]byte, error) {
+// appendESDS writes the esds box of an object type, around its specific info
+// unless that is empty. Lengths take one byte each, so the info is bounded; real
+// ones have 2 to 16 bytes.
+func appendESDS(dst []byte, indication byte, info []byte, bitrate int) ([]byte, error) {
 	const (
-		decoderConfig = 13 + 2 // fixed fields, header of the specific info
-		es            = 3 + 2 + decoderConfig + 3
-		limit         = 0x7f - es
+		fixed = 13 // of the decoder configuration
+		limit = 0x7f - (3 + 2 + fixed + 2 + 3)
 	)
-	if len(config) > limit {
-		return dst, fmt.Errorf("AudioSpecificConfig of %d bytes, want at most %d", len(config), limit)
+	if len(info) > limit {
+		return dst, fmt.Errorf("AudioSpecificConfig of %d bytes, want at most %d", len(info), limit)
 	}
-	n := byte(len(config))
-	dst = appendFullHeader(dst, fullBoxHeader+2+es+len(config), "esds", 0, 0)
-	dst = append(dst, tagESDescriptor, es+n, 0, trackID, 0) // ES_ID, no optional field
-	dst = append(dst, tagDecoderConfig, decoderConfig+n,
-		0x40,      // objectTypeIndication: MPEG-4 audio
+	decoderConfig := fixed
+	if len(info) > 0 {
+		decoderConfig += 2 + len(info)
+	}
+	es := 3 + 2 + decoderConfig + 3
+	dst = appendFullHeader(dst, fullBoxHeader+2+es, "esds", 0, 0)
+	dst = append(dst, tagESDescriptor, byte(es), 0, trackID, 0) // ES_ID, no optional field
+	dst = append(dst, tagDecoderConfig, byte(decoderConfig),
+		indication,
 		0x05<<2|1, // streamType audio, upStream 0, reserved 1
 		0, 0, 0)   // bufferSizeDB: unknown
 	dst = be32(dst, uint32(max(bitrate, 0))) // maxBitrate
 	dst = be32(dst, uint32(max(bitrate, 0))) // avgBitrate
-	dst = append(dst, tagSpecificInfo, n)
-	dst = append(dst, config...)
+	if len(info) > 0 {
+		dst = append(dst, tagSpecificInfo, byte(len(info)))
+		dst = append(dst, info...)
+	}
 	return append(dst, tagSLConfig, 1, 2), nil // predefined: reserved for MP4 files
 }
 

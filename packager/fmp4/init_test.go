@@ -29,7 +29,9 @@ func decodeInit(t *testing.T, b []byte) *mp4.InitSegment {
 
 // What RFC 8216bis, 3.1.2 asks of every init section.
 func TestInitObeysHLS(t *testing.T) {
-	for _, track := range []media.Track{videoTrack(t, avcHigh), audioTrack(t, aacStereo)} {
+	for _, track := range []media.Track{
+		videoTrack(t, avcHigh), audioTrack(t, aacStereo), hevcTrack(t, hevcMain), mp3Track(t, mp3Stereo),
+	} {
 		init := decodeInit(t, appendInit(t, track))
 		if !slices.Contains(init.Ftyp.CompatibleBrands(), "iso6") {
 			t.Errorf("%v: brands %v, want iso6 among them", track.Kind, init.Ftyp.CompatibleBrands())
@@ -115,6 +117,41 @@ func TestInitAudio(t *testing.T) {
 	}
 }
 
+// The record is the encoder's but for array_completeness, "mandatory value 1" in
+// hvc1.
+func TestInitHEVC(t *testing.T) {
+	b := appendInit(t, hevcTrack(t, hevcMain))
+	stsd := decodeInit(t, b).Moov.Trak.Mdia.Minf.Stbl.Stsd
+	if stsd.HvcX == nil || stsd.HvcX.Type() != "hvc1" || stsd.HvcX.Width != 640 || stsd.HvcX.Height != 360 {
+		t.Fatalf("no hvc1 of 640 x 360 in stsd: %+v", stsd.HvcX)
+	}
+	want := unhex(t, hevcMain)
+	for _, a := range stsd.HvcX.HvcC.NaluArrays {
+		if a.Complete() != 1 {
+			t.Errorf("array of %v: not complete", a.NaluType())
+		}
+	}
+	for _, array := range []int{23, 52, 100} {
+		want[array] |= 0x80
+	}
+	if !bytes.Contains(b, append([]byte("hvcC"), want...)) {
+		t.Errorf("hvcC is not the record\nwant %x\nin   %x", want, b)
+	}
+}
+
+func TestInitMP3(t *testing.T) {
+	for header, want := range map[string]byte{mp3Stereo: 0x6b, mp3Low: 0x69, mp3Lowest: 0x69} {
+		entry := decodeInit(t, appendInit(t, mp3Track(t, header))).Moov.Trak.Mdia.Minf.Stbl.Stsd.Mp4a
+		if entry == nil || entry.Esds == nil || entry.SampleRate != 44100 || entry.ChannelCount != 2 {
+			t.Fatalf("%s: no mp4a with esds in stsd: %+v", header, entry)
+		}
+		d := entry.Esds.DecConfigDescriptor
+		if d.ObjectType != want || d.StreamType != 0x15 || d.AvgBitrate != 128000 || d.DecSpecificInfo != nil {
+			t.Errorf("%s: decoder configuration %+v, want object type %#x and no specific info", header, d, want)
+		}
+	}
+}
+
 // A second reader, which checks the order of boxes and parses the records.
 func TestInitReadByMediacommon(t *testing.T) {
 	var video mc.Init
@@ -124,6 +161,20 @@ func TestInitReadByMediacommon(t *testing.T) {
 	h264, ok := video.Tracks[0].Codec.(*codecs.H264)
 	if !ok || len(h264.SPS) != 27 || hex.EncodeToString(h264.PPS) != "68ef8fcb" {
 		t.Errorf("video: %+v", video.Tracks[0].Codec)
+	}
+	var hevc mc.Init
+	if err := hevc.Unmarshal(bytes.NewReader(appendInit(t, hevcTrack(t, hevcMain)))); err != nil {
+		t.Fatal(err)
+	}
+	if h265, is := hevc.Tracks[0].Codec.(*codecs.H265); !is || len(h265.VPS) != 24 || len(h265.SPS) != 43 || hex.EncodeToString(h265.PPS) != "4401c073c189" {
+		t.Errorf("HEVC: %+v", hevc.Tracks[0].Codec)
+	}
+	var mp3 mc.Init
+	if err := mp3.Unmarshal(bytes.NewReader(appendInit(t, mp3Track(t, mp3Stereo)))); err != nil {
+		t.Fatal(err)
+	}
+	if c, is := mp3.Tracks[0].Codec.(*codecs.MPEG1Audio); !is || c.SampleRate != 44100 || c.ChannelCount != 2 {
+		t.Errorf("MP3: %+v", mp3.Tracks[0].Codec)
 	}
 	var audio mc.Init
 	if err := audio.Unmarshal(bytes.NewReader(appendInit(t, audioTrack(t, heExplicit)))); err != nil {
@@ -153,6 +204,14 @@ func TestInitErrors(t *testing.T) {
 		"no PPS":                {videoTrack(t, avcHigh[:16+27*2]+"00"), "1 SPS and 0 PPS"},
 		"SPS too short":         {videoTrack(t, "01640028ffe1"+"000167"+"01"+"000168"), "SPS of 1 bytes"},
 		"SPS not parsed":        {videoTrack(t, "01640028ffe10004676400ff01000168"), "parse SPS"},
+		"empty hvcC":            {hevcTrack(t, ""), "parse hvcC: 0 bytes"},
+		"cut before an array":   {hevcTrack(t, hevcMain[:46]), "ends before array 1"},
+		"cut in an array":       {hevcTrack(t, hevcMain[:60]), "NAL unit of type 32"},
+		"no PPS in hvcC":        {hevcTrack(t, hevcMain[:44]+"02"+hevcMain[46:46+58+96]), "at least one VPS, SPS and PPS"},
+		"SPS of nothing":        {hevcTrack(t, hevcMain[:44]+"03200001000140210001000142220001000144"), "SPS of 1 bytes"},
+		"HEVC SPS not parsed":   {hevcTrack(t, strings.Replace(hevcMain, "a0050201", "00000000", 1)), "parse SPS"},
+		"MP3 without a header":  {mp3Track(t, ""), "layer III"},
+		"MP3 of layer II":       {mp3Track(t, "fffd0000"), "layer III"},
 		"empty ASC":             {audioTrack(t, ""), "ends at bit 0"},
 		"cut ASC":               {audioTrack(t, "11"), "ends at bit 8"},
 		"reserved rate":         {audioTrack(t, "1690"), "no valid sampling rate"},
@@ -182,6 +241,11 @@ func TestCodecString(t *testing.T) {
 		"high 4.0":       {videoTrack(t, avcHigh), "avc1.640028"},
 		"baseline":       {videoTrack(t, avcBaseline), "avc1.42c028"},
 		"lying head":     {videoTrack(t, lying), "avc1.640028"},
+		"HEVC":           {hevcTrack(t, hevcMain), "hvc1.1.6.L63.90"},
+		"HEVC Main 10":   {hevcTrack(t, strings.Replace(hevcMain, "42010101600000030090000003000003003f", "42010122200000030000000003000003007b", 1)), "hvc1.2.4.H123"},
+		"HEVC space":     {hevcTrack(t, strings.Replace(hevcMain, "4201010160000003", "4201018160000003", 1)), "hvc1.B1.6.L63.90"},
+		"MP3":            {mp3Track(t, mp3Stereo), "mp4a.40.34"},
+		"MP3 low":        {mp3Track(t, mp3Low), "mp4a.40.34"},
 		"AAC-LC":         {audioTrack(t, aacStereo), "mp4a.40.2"},
 		"SBR explicit":   {audioTrack(t, heExplicit), "mp4a.40.5"},
 		"SBR hidden":     {audioTrack(t, heHidden), "mp4a.40.5"},
@@ -197,7 +261,7 @@ func TestCodecString(t *testing.T) {
 			}
 		})
 	}
-	for _, track := range []media.Track{{}, videoTrack(t, "01"), audioTrack(t, "")} {
+	for _, track := range []media.Track{{}, videoTrack(t, "01"), audioTrack(t, ""), hevcTrack(t, "01"), mp3Track(t, "ff")} {
 		if got, err := fmp4.CodecString(track); err == nil {
 			t.Errorf("%v with config %x: %q, want an error", track.Codec, track.Config, got)
 		}
@@ -207,13 +271,15 @@ func TestCodecString(t *testing.T) {
 // FuzzConfig feeds decoder configurations as a hostile publisher would: no panic,
 // and what is accepted is decodable and verbatim.
 func FuzzConfig(f *testing.F) {
-	for _, s := range []string{avcHigh, avcBaseline, aacStereo, aacMono, heExplicit, heHidden, heV2Hidden, aac96k, "", "f948"} {
+	for _, s := range []string{avcHigh, avcBaseline, aacStereo, aacMono, heExplicit, heHidden, heV2Hidden, aac96k, "", "f948", hevcMain, mp3Stereo} {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, config []byte) {
 		for _, track := range []media.Track{
 			{Kind: media.Video, Codec: media.H264, TimeScale: 90000, Config: config},
 			{Kind: media.Audio, Codec: media.AAC, TimeScale: 48000, Config: config, Channels: 2},
+			{Kind: media.Video, Codec: media.HEVC, TimeScale: 90000, Config: config},
+			{Kind: media.Audio, Codec: media.MP3, TimeScale: 44100, Config: config, SampleRate: 44100, Channels: 2},
 		} {
 			b, err := fmp4.AppendInit(nil, track)
 			if err != nil {
@@ -222,7 +288,8 @@ func FuzzConfig(f *testing.F) {
 			if _, err = fmp4.CodecString(track); err != nil {
 				t.Errorf("an init section, but no codec string: %v", err)
 			}
-			if !bytes.Contains(b, config) {
+			verbatim := track.Codec == media.H264 || track.Codec == media.AAC
+			if verbatim && !bytes.Contains(b, config) {
 				t.Errorf("config %x is not verbatim", config)
 			}
 			// What avcC may hold behind its parameter sets is the player's affair.

@@ -6,8 +6,8 @@
 //   - One Sample type on both sides of the timeline, over one type a side: its
 //     times are integer ticks of its track, and only the track's TimeScale
 //     differs (1000 as RTMP delivers it, 90000 or the sampling rate after).
-//   - The payload stays as the bitstream came (AVCC for H.264, raw frame for
-//     AAC), over a parsed form: it is the mdat of the part, verbatim.
+//   - The payload stays as the bitstream came (NAL units behind their
+//     lengths for H.264 and HEVC, raw frames for AAC and MP3), over a parsed form: it is the mdat of the part, verbatim.
 package media
 
 // Kind is what a track carries.
@@ -36,6 +36,8 @@ type Codec uint8
 const (
 	H264 Codec = iota + 1
 	AAC
+	HEVC
+	MP3
 )
 
 func (c Codec) String() string {
@@ -44,6 +46,10 @@ func (c Codec) String() string {
 		return "h264"
 	case AAC:
 		return "aac"
+	case HEVC:
+		return "hevc"
+	case MP3:
+		return "mp3"
 	}
 	return "unknown"
 }
@@ -53,12 +59,16 @@ type TrackID uint8
 
 // Track describes one elementary stream. It is immutable: a change of
 // configuration is a new Track.
+//
+// Config is avcC or hvcC (ISO/IEC 14496-15) or AudioSpecificConfig (14496-3),
+// verbatim. MP3 has no such record: it is the header of a frame (4 bytes, ISO/IEC
+// 11172-3, 2.4.1.3) without what differs from frame to frame.
 type Track struct {
 	ID        TrackID
 	Kind      Kind
 	Codec     Codec
 	TimeScale uint32 // ticks per second of the samples' times
-	Config    []byte // decoder configuration record, verbatim: avcC (ISO/IEC 14496-15) or AudioSpecificConfig (14496-3)
+	Config    []byte // what a decoder must know, see below
 
 	Width, Height int     // luma samples as shown (after cropping); video only
 	FrameRate     float64 // frames per second promised by the bitstream or the encoder, 0 = unknown; video only
@@ -72,6 +82,7 @@ type Sample struct {
 	Kind     Kind
 	Track    TrackID
 	Sync     bool   // decoding can start here; truth from the bitstream, not from the container
+	Leading  bool   // shown before the sync sample it follows: of no use when decoding starts there
 	DTS      int64  // decoding time in ticks
 	CTS      int32  // composition offset in ticks: PTS = DTS + CTS; may be negative
 	Duration uint32 // ticks; 0 until the timeline knows it

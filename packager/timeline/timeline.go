@@ -25,7 +25,7 @@ type Verdict uint8
 const (
 	Keep       Verdict = iota
 	Anchor             // kept, and the first of a new line: everything before it has ended
-	DropEarly          // before the first sync sample, or before the leader's first picture
+	DropEarly          // before the first sync sample, or shown before the leader's first picture
 	DropStray          // on another clock than the leader
 	DropExcess         // more audio than time
 )
@@ -50,6 +50,7 @@ type clock struct {
 	least   int64 // tick of the leader's first presentation: nothing is heard before it
 	prev    int64 // tick of the sample before
 	grid    grid  // video
+	opening bool  // video: no sync sample since the anchor's
 	unit    int64 // audio: ticks per access unit
 	next    int64 // audio: tick of the next unit by count
 	shift   int64 // audio: input ticks added to a track on another clock
@@ -137,6 +138,10 @@ func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdi
 	}
 	c.last, c.primed = s.DTS, true
 	if s.Kind == media.Video {
+		if s.Leading && c.opening {
+			return s, DropEarly
+		}
+		c.opening = verdict == Anchor || c.opening && !s.Sync
 		return c.placeVideo(s), verdict
 	}
 	s, kept := c.placeAudio(s, t.origin)

@@ -24,6 +24,10 @@ func frame(ms int64, sync bool) media.Sample {
 	return media.Sample{Kind: media.Video, DTS: ms, Sync: sync}
 }
 
+func leading(ms int64) media.Sample {
+	return media.Sample{Kind: media.Video, DTS: ms, Leading: true}
+}
+
 func unit(ms int64) media.Sample { return media.Sample{Kind: media.Audio, DTS: ms} }
 
 // millis returns when frame n of a rate is said to be, as encoders do it.
@@ -127,6 +131,13 @@ func TestAudioUnit(t *testing.T) {
 			t.Errorf("AudioUnit(%s) = %d, want %d", config, got, want)
 		}
 	}
+	for rate, want := range map[uint32]int64{48000: 1152, 44100: 1152, 32000: 1152, 24000: 576, 22050: 576, 8000: 576} {
+		tr := audio(rate)
+		tr.Codec = media.MP3
+		if got := timeline.AudioUnit(tr); got != want {
+			t.Errorf("AudioUnit(MP3 at %d Hz) = %d, want %d", rate, got, want)
+		}
+	}
 	he := audio(44100)
 	he.Config = []byte{0x2b, 0x8a, 0x08, 0x00} // 22.05 kHz core, doubled
 	if got := timeline.AudioUnit(he); got != 2048 {
@@ -181,6 +192,15 @@ func TestScripts(t *testing.T) {
 			{frame(33, true), timeline.Anchor, 0},
 			{unit(30), timeline.DropEarly, 0},
 			kept(unit(43), 480), kept(unit(64), 1504), kept(frame(66, false), 3000),
+		},
+		"leading pictures of the first sync sample are not decodable, of later ones they are": {
+			{frame(0, true), timeline.Anchor, 0},
+			{leading(33), timeline.DropEarly, 0},
+			{leading(67), timeline.DropEarly, 0},
+			kept(frame(100, false), 9000), kept(frame(133, true), 12000), kept(leading(167), 15000),
+			{frame(9_000_000, true), timeline.Anchor, 900_000},
+			{leading(9_000_033), timeline.DropEarly, 0},
+			kept(frame(9_000_067, false), 906_000),
 		},
 		"a small step back is clamped": {
 			{frame(0, true), timeline.Anchor, 0},
