@@ -22,12 +22,13 @@ type clip struct {
 // clipSeconds is long enough for several segments and for both times that wrap.
 const clipSeconds = 10
 
-// clipOptions are what ffmpeg encodes for each name. Sound begins 0.1 s behind the
-// picture, so that nothing lies before the first picture: players could not show it.
+// clipOptions are what ffmpeg encodes for each name. Sound begins a little behind
+// the first picture and ends before the last: what is heard without a picture is
+// not served, and GStreamer forgets that pictures are shown later than decoded.
 func clipOptions() map[string][]string {
 	picture := []string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30"}
 	later := []string{"-itsoffset", "0.1"}
-	sound := []string{"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"}
+	sound := []string{"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=9.7"}
 	h264 := []string{
 		"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "3", "-g", "60", "-pix_fmt", "yuv420p",
 		"-x264-params", "scenecut=0:b-adapt=0",
