@@ -2,6 +2,7 @@ package packager_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +166,11 @@ func TestLateTrack(t *testing.T) {
 		first := r.stream.Status()
 		r.tracks(audioTrack(t)) // later than the layout: another epoch of the same session
 		src.audio, src.units = true, 5*48000/1024
-		src.run(r, 6*time.Second)
+		src.run(r, time.Second)
+		if got := r.get("/hls/live/index.m3u8").status; got != http.StatusNotFound {
+			t.Errorf("while the next epoch is measured the index answers %d, want 404 and not the ended epoch", got)
+		}
+		src.run(r, 5*time.Second)
 		second := r.stream.Status()
 		if first.Epoch == "" || second.Epoch == first.Epoch || second.Session != first.Session || len(second.Tracks) != 2 {
 			t.Errorf("a late track: %+v then %+v, want another epoch of the session with two tracks", first, second)

@@ -164,6 +164,7 @@ func (s *Stream) writable() error {
 // collects for the next.
 func (s *Stream) relayout() error {
 	err := s.retire()
+	s.setView(s.view.Load().epochs, nil) // a player that comes now would get the ended one
 	s.prelude = newPrelude(false)
 	for _, t := range s.tracks {
 		s.prelude.setTrack(t, s.env.now())

@@ -20,6 +20,9 @@
 //	bin/sink -media 5m & SILENT=1 make load-publishers STATE= N=500 FOR=10s
 //	kill -USR1 $!                                          heap per publisher: before, and meanwhile
 //
+// make load-publishers N=1000 against all of barrage keeps some 50 MB/s of media
+// in memory, twice over packager.window: set that to 10s on a small machine.
+//
 // Measure on a quiet machine and report the minimum and the median of the
 // windows: both are printed.
 //
