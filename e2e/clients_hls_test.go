@@ -156,7 +156,7 @@ func (s *server) delivered(t *testing.T, client string, sent count) {
 	if err != nil {
 		t.Error(err)
 	}
-	t.Logf("| %s | video %d sent, %d served, ffprobe %d | audio %d sent, %d served, ffprobe %d |",
+	t.Logf("| %s | %d sent, %d served, %d by ffprobe | %d sent, %d served, %d by ffprobe |",
 		client, sent.video, all.video, probed.video, sent.audio, all.audio, probed.audio)
 	if all.count != sent || probed != sent {
 		t.Errorf("sent %+v, but the segments hold %+v and ffprobe counts %+v", sent, all.count, probed)

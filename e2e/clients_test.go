@@ -61,6 +61,7 @@ func clients() []client {
 
 // TestClients sends clips with the encoders people use, and counts what players get.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	needs(t, program{"gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"})
 	clips := makeClips(t)
 	for _, c := range clients() {

@@ -6,7 +6,11 @@
 // people are told when something breaks is listed in FAULTS.md, and every row
 // of it is a test.
 //
-// Everything here needs `-tags e2e`: plain `go test ./...` needs Go alone. A
+// The files clients_*_test.go send clips with the encoders people use, and a real
+// OBS, and count every access unit from the encoder to the playlist. What a clip
+// holds is known; what OBS sends is counted on the wire by a tap.
+//
+// Everything here needs a tag (e2e, clients): plain `go test ./...` needs Go alone. A
 // missing tool is a failure that says what to install, never a skip.
 //
 // Decisions
