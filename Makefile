@@ -10,10 +10,16 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 VULN     := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
-TAGS     := e2e,load,clients
+TAGS     := e2e,load,reliability,clients
 
 # Which tests of `make clients`, as a pattern of names.
 CLIENT ?= ^(TestClients|TestOBS)
+
+# Rows of `make reliability`, as a pattern of test names; what `make fuzz` runs, and for how long.
+ROWS     ?= ^(TestR[0-9][0-9]|TestProbe)
+FUZZ     ?= ingest|chat
+FUZZTIME ?= 5s
+RELIABILITY_TABLE := bin/reliability.md
 
 STATE  ?= var
 ROOM   ?= live
@@ -24,7 +30,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 PAGE_SRC   = $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f ! -name '*.go' -print)
 
 # What the tests need beyond Go and Node, as PACKAGE:PROOF; the proof is a command or a file.
-TEST_TOOLS := ffmpeg:ffmpeg redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
+TEST_TOOLS := ffmpeg:ffmpeg curl:curl util-linux:prlimit redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
   fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-noto-cjk:/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 
 # What `make clients` needs on top: the encoders people use.
@@ -102,7 +108,7 @@ test: toolchain test-tools page ## everything: unit tests with the race detector
 
 .PHONY: e2e
 e2e: toolchain test-tools page ## only the tests that need ffmpeg, Redis or Chromium
-	@echo '== end to end' && go test -tags e2e -shuffle=on -timeout 15m \
+	@echo '== end to end' && go test -tags e2e -p 1 -shuffle=on -timeout 15m \
 	  $$(grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)
 
 .PHONY: clients
@@ -111,6 +117,21 @@ clients: toolchain test-tools ## real encoders against the server: is everything
 	@mkdir -p bin; result=0; go test -tags clients -count=1 -timeout 10m -parallel 6 -v -run '$(CLIENT)' ./e2e >bin/clients.log 2>&1 || result=$$?; \
 	  printf '| Client | Video | Audio |\n|---|---|---|\n'; sed -n 's/^ *clients_[a-z_]*\.go:[0-9]*: |/|/p' bin/clients.log | sort; \
 	  grep -E '^ *--- |^(ok|FAIL|panic)' bin/clients.log; (( result == 0 )) || { cat bin/clients.log >&2; exit $$result; }
+
+# The table goes into a file as the rows end, and is printed sorted, whatever the result.
+.PHONY: reliability
+reliability: toolchain test-tools page ## attack a running server, row by row; prints a table with what was measured
+	@mkdir -p bin && rm -f $(RELIABILITY_TABLE); result=0; \
+	  RELIABILITY_TABLE=$(CURDIR)/$(RELIABILITY_TABLE) go test -tags reliability -count=1 -timeout 10m -run '$(ROWS)' ./e2e || result=$$?; \
+	  printf '\n| Row | What | Result | Measured |\n|---|---|---|---|\n' && sort $(RELIABILITY_TABLE) && exit $$result
+
+# FUZZTIME counts seconds (10s) or executions (10000000x), for each target whose package matches FUZZ.
+.PHONY: fuzz
+fuzz: toolchain ## fuzz what strangers send (FUZZTIME=5s or 10000000x, FUZZ='ingest|chat')
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | grep -E '$(FUZZ)' | sort | while IFS=: read -r file _ name; do \
+	  echo "== $$(dirname $$file) $${name#func }"; \
+	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" </dev/null | tail -3; \
+	done
 
 .PHONY: lint
 lint: toolchain page ## golangci-lint, formatting, go.mod, TypeScript

@@ -6,12 +6,17 @@
 // people are told when something breaks is listed in FAULTS.md, and every row
 // of it is a test.
 //
+// The files reliability_*_test.go attack the same binary and measure it from
+// outside (memory and time from /proc, counts from /metrics); each row of the
+// table that `make reliability` prints is one test, or one subtest of it.
+//
 // The files clients_*_test.go send clips with the encoders people use, and a real
 // OBS, and count every access unit from the encoder to the playlist. What a clip
 // holds is known; what OBS sends is counted on the wire by a tap.
 //
-// Everything here needs a tag (e2e, clients): plain `go test ./...` needs Go alone. A
-// missing tool is a failure that says what to install, never a skip.
+// Everything here needs one of the tags e2e, reliability and clients: plain
+// `go test ./...` needs Go alone. A missing tool is a failure that says what to
+// install, never a skip.
 //
 // Decisions
 //
@@ -22,4 +27,6 @@
 //   - Chromium through playwright-core in one Node process that speaks JSON
 //     lines, over tests in a second language: one test tells one story, from the
 //     encoder to the picture.
+//   - Attackers come from many loopback addresses, 127.0.x.y, over turning the
+//     bounds per address off: the server is attacked as it is shipped.
 package e2e

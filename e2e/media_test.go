@@ -146,13 +146,3 @@ func TestFirstPlayable(t *testing.T) {
 	}
 	t.Logf("playable %v after the first sync sample; one GOP is 2 s", playable.Sub(first).Round(time.Millisecond))
 }
-
-// variant returns the first URI of a multivariant playlist that is no rendition.
-func variant(playlist string) string {
-	for line := range strings.Lines(playlist) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			return line
-		}
-	}
-	return ""
-}

@@ -118,3 +118,13 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	}
 	return body, err
 }
+
+// variant returns the first URI of a multivariant playlist that is no rendition.
+func variant(playlist string) string {
+	for line := range strings.Lines(playlist) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return line
+		}
+	}
+	return ""
+}

@@ -33,7 +33,8 @@ type Config struct {
 	// Default 50000000.
 	MaxBitrate int `yaml:"max_bitrate"`
 	// MaxConnections bounds all RTMP connections together, publishing or not; each
-	// costs about 100 KiB. Default 4096.
+	// costs about 100 KiB. When they are used up, the oldest that does not publish
+	// makes room for the next. Default 4096.
 	MaxConnections int `yaml:"max_connections"`
 	// Timeouts end connections that do not get on.
 	Timeouts Timeouts `yaml:"timeouts"`

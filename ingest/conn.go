@@ -22,6 +22,7 @@ const (
 	endIdle        end = "media_timeout"
 	endTakeover    end = "takeover"
 	endKicked      end = "kicked"
+	endCrowded     end = "crowded" // the oldest that did not publish, when the server was full
 	endShutdown    end = "shutdown"
 	endRefused     end = "refused"
 	endNotRTMP     end = "not_rtmp"
@@ -35,7 +36,7 @@ func endReasons() []string {
 	var s []string
 	for _, e := range []end{
 		endUnpublished, endClosed, endHandshake, endNoPublish, endIdle, endTakeover, endKicked,
-		endShutdown, endRefused, endNotRTMP, endTLS, endMedia, endProtocol, endNetwork,
+		endCrowded, endShutdown, endRefused, endNotRTMP, endTLS, endMedia, endProtocol, endNetwork,
 	} {
 		s = append(s, string(e))
 	}
@@ -59,6 +60,7 @@ type conn struct {
 	metrics  *metrics
 	timeouts Timeouts
 	remote   netip.AddrPort
+	crowded  bool // closed to make room; guarded by conns.mu
 
 	phase   phase
 	armed   time.Time

@@ -36,6 +36,9 @@
 //     encoder, and locking it out is the field's first complaint.
 //   - Claims of a room form a queue (each waits for the one before it), over a lock
 //     held while waiting: the newest wins, and nobody attaches twice.
+//   - A full server closes the connection that has not published for the longest,
+//     over refusing the newcomer: silent connections are cheap to open, and an
+//     honest encoder publishes within a second.
 //   - A sample that makes no sense is dropped and counted, over closing the
 //     connection; a codec we do not carry closes it with its name.
 //   - Lag is measured against the best pace that the same publisher ever kept, over

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"log/slog"
@@ -116,40 +117,74 @@ type registry struct {
 
 	mu      sync.Mutex
 	closed  bool
-	conns   map[*conn]bool // false: not publishing yet
-	pending map[netip.Prefix]int
+	conns   map[*conn]*list.Element // its place in waiting; nil when it publishes or is being closed
+	waiting list.List               // of *conn that do not publish yet, the oldest first
+	pending map[netip.Prefix]int    // how many of those an address has
+	leaving int                     // being closed to make room
 	open    sync.WaitGroup
 }
 
 func newRegistry(limit int, m *metrics) *registry {
-	return &registry{max: limit, metrics: m, conns: map[*conn]bool{}, pending: map[netip.Prefix]int{}}
+	return &registry{max: limit, metrics: m, conns: map[*conn]*list.Element{}, pending: map[netip.Prefix]int{}}
 }
 
-// add counts c in, or says which bound it meets.
+// maxLeaving bounds the connections above the limit whose end takes its time.
+const maxLeaving = 256
+
+// add counts c in, or says which bound it meets. When there is no room, the
+// connection that has not published for the longest goes: an honest encoder
+// publishes within a second, and who fills the server with silent connections
+// loses them.
 func (r *registry) add(c *conn) (why string) {
 	from := auth.Network(c.remote.Addr())
+	oldest, why := r.place(c, from)
+	if oldest != nil {
+		oldest.kick(endCrowded)
+	}
+	return why
+}
+
+func (r *registry) place(c *conn, from netip.Prefix) (oldest *conn, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || len(r.conns) >= r.max {
-		return rejectLimit
-	}
 	if r.pending[from] >= maxPending {
-		return rejectAddress
+		return nil, rejectAddress
 	}
-	r.conns[c] = false
+	if !r.closed && len(r.conns)-r.leaving >= r.max && r.leaving < maxLeaving {
+		oldest = r.evict()
+	}
+	if r.closed || len(r.conns)-r.leaving >= r.max {
+		return nil, rejectLimit
+	}
+	r.conns[c] = r.waiting.PushBack(c)
 	r.pending[from]++
 	r.open.Add(1)
 	r.metrics.connections.Inc()
-	return ""
+	return oldest, ""
+}
+
+// evict takes the oldest that does not publish out of the bounds, nil if all do.
+func (r *registry) evict() *conn {
+	front := r.waiting.Front()
+	if front == nil {
+		return nil
+	}
+	c, ok := front.Value.(*conn)
+	if !ok {
+		panic("ingest: something else than a connection waits")
+	}
+	r.settle(c, front)
+	c.crowded = true
+	r.leaving++
+	return c
 }
 
 // publishing takes c out of the bound on connections that do not publish.
 func (r *registry) publishing(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if published, ok := r.conns[c]; ok && !published {
-		r.conns[c] = true
-		r.settle(c)
+	if place := r.conns[c]; place != nil {
+		r.settle(c, place)
 	}
 }
 
@@ -157,19 +192,25 @@ func (r *registry) publishing(c *conn) {
 func (r *registry) remove(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	published, ok := r.conns[c]
+	place, ok := r.conns[c]
 	if !ok {
 		return
 	}
-	delete(r.conns, c)
-	if !published {
-		r.settle(c)
+	if place != nil {
+		r.settle(c, place)
 	}
+	if c.crowded {
+		r.leaving--
+	}
+	delete(r.conns, c)
 	r.metrics.connections.Dec()
 	r.open.Done()
 }
 
-func (r *registry) settle(c *conn) {
+// settle ends c's wait.
+func (r *registry) settle(c *conn, place *list.Element) {
+	r.waiting.Remove(place)
+	r.conns[c] = nil
 	from := auth.Network(c.remote.Addr())
 	if r.pending[from]--; r.pending[from] <= 0 {
 		delete(r.pending, from)

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"errors"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -48,7 +49,20 @@ type probe struct {
 	check func(samples []media.Sample) bool
 }
 
-func (p *probe) run(t *testing.T, r *rig) {
+// target is what a probe is run against.
+type target interface {
+	Addr() net.Addr
+	streamKey() string
+	// forget drops the samples so far.
+	forget()
+	// served sends the frame mark, waits for its sample and returns those before
+	// it, as far as the target can tell.
+	served(c *client, mark string) []media.Sample
+}
+
+func (r *rig) streamKey() string { return r.key }
+
+func (p *probe) run(t *testing.T, r target) {
 	t.Helper()
 	var c *client
 	if p.from == raw {
@@ -60,10 +74,10 @@ func (p *probe) run(t *testing.T, r *rig) {
 		c.connect("live", "")
 	}
 	if p.from == live {
-		c.mustPublish(r.key)
+		c.mustPublish(r.streamKey())
 	}
 	r.forget()
-	p.do(c, r.key)
+	p.do(c, r.streamKey())
 	if p.closed {
 		c.rest()
 		return
@@ -73,22 +87,25 @@ func (p *probe) run(t *testing.T, r *rig) {
 		c.t.Fatal("no handshake")
 	case shaken:
 		c.connect("live", "")
-		c.mustPublish(r.key)
+		c.mustPublish(r.streamKey())
 	case connected:
-		c.mustPublish(r.key)
+		c.mustPublish(r.streamKey())
 	case live:
 	}
-	c.audio(1<<24-2, aacHeader)
-	mark := aacFrame + p.name
-	c.audio(1<<24-2, mark)
-	samples := r.until(mark[2:])
+	samples := r.served(c, aacFrame+p.name)
 	if p.check != nil && !p.check(samples) {
 		t.Errorf("the samples before are %+v", samples)
 	}
 	c.leave()
 }
 
-// forget drops the samples so far.
+func (r *rig) served(c *client, mark string) []media.Sample {
+	c.t.Helper()
+	c.audio(1<<24-2, aacHeader)
+	c.audio(1<<24-2, mark)
+	return r.until(mark[2:])
+}
+
 func (r *rig) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

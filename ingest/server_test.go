@@ -349,13 +349,37 @@ func TestBoundsOnConnections(t *testing.T) {
 	}
 	silent[0].connect("live", "").mustPublish(other)
 	r.next("attach other")
-	dial(t, r.Addr())
-	dialRaw(t, r.Addr()).rest()
-	if got := r.metric("connections_rejected_total", "limit"); got != 1 {
-		t.Errorf("%v connections rejected by the limit, want the 23rd", got)
-	}
 	c := first
 	c.must(c.message(typeVideo, 1, 0, []byte{0x17, 2, 0, 0, 0}))
+}
+
+// Whoever fills the server with connections that do not publish keeps nobody
+// out: the oldest of them makes room. Those who publish stay.
+func TestRoomInACrowd(t *testing.T) {
+	r := start(t, func(c *ingest.Config, _ *rig) { c.MaxConnections = 3 })
+	r.publisher(r.key)
+	r.next("attach live")
+	oldest, young := dial(t, r.Addr()), dial(t, r.Addr())
+	for _, room := range []string{"second", "third"} {
+		key, err := r.keys.Mint(room, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.publisher(key)
+		r.next("attach " + room)
+		oldest.rest()
+		oldest = young
+	}
+	if got := r.metric("connections_ended_total", "crowded"); got != 2 {
+		t.Errorf("%v connections ended to make room, want 2", got)
+	}
+	dialRaw(t, r.Addr()).rest()
+	if got := r.metric("connections_rejected_total", "limit"); got != 1 {
+		t.Errorf("%v connections rejected by the limit, want the one that came when all publish", got)
+	}
+	if got := r.metric("connections", ""); got != 3 {
+		t.Errorf("%v connections, want 3", got)
+	}
 }
 
 func TestNewErrors(t *testing.T) {
