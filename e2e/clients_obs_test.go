@@ -159,11 +159,11 @@ func TestOBSTakesOver(t *testing.T) {
 	})
 	took := time.Since(killed)
 	eventually(t, 20*time.Second, "pictures of the second are served", func() error {
-		all, err := s.walk(t.Context())
-		if err == nil && all.discontinuities != 1 {
-			err = fmt.Errorf("%d discontinuities", all.discontinuities)
+		all, wrong := s.walk(t.Context())
+		if wrong == nil && all.discontinuities != 1 {
+			wrong = fmt.Errorf("%d discontinuities", all.discontinuities)
 		}
-		return err
+		return wrong
 	})
 	second.quit(t)
 	after, err := s.room(t.Context())

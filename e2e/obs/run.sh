@@ -70,7 +70,9 @@ export HOME=$home XDG_CONFIG_HOME=$home/.config XDG_RUNTIME_DIR=$home/run
 export QT_QPA_PLATFORM=xcb LIBGL_ALWAYS_SOFTWARE=1 GALLIUM_DRIVER=llvmpipe LP_NUM_THREADS=1
 echo "OBS streams to $server for $seconds s, a sync sample every $keyint frames; its log: $log"
 # OBS may crash when its screen goes away, so its exit code says nothing; its log does.
+# The inner shell names its own process id and becomes OBS.
 # In the background, because a shell that waits for a foreground command hears no signal.
+# shellcheck disable=SC2016
 timeout -s INT -k 5 "$seconds" xvfb-run -a -s "-screen 0 1024x640x24 +extension GLX" \
   sh -c 'echo $$ >"$0"; exec nice "$@"' "${OBS_PID:-/dev/null}" \
   obs --multi --startstreaming --profile live --collection live --disable-missing-files-check --disable-updater --verbose \
