@@ -10,7 +10,10 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 VULN     := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
-TAGS     := e2e,load,reliability
+TAGS     := e2e,load,reliability,clients
+
+# Which tests of `make clients`, as a pattern of names.
+CLIENT ?= ^(TestClients|TestOBS)
 
 # Rows of `make reliability`, as a pattern of test names; what `make fuzz` runs, and for how long.
 ROWS     ?= ^(TestR[0-9][0-9]|TestProbe)
@@ -29,6 +32,10 @@ PAGE_SRC   = $(shell find web -path web/node_modules -prune -o -path web/dist -p
 # What the tests need beyond Go and Node, as PACKAGE:PROOF; the proof is a command or a file.
 TEST_TOOLS := ffmpeg:ffmpeg curl:curl util-linux:prlimit redis-server:redis-server chromium:chromium prometheus:promtool gcc:gcc libc6-dev:/usr/include/stdlib.h \
   fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-noto-cjk:/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+
+# What `make clients` needs on top: the encoders people use.
+CLIENT_TOOLS := obs-studio:obs obs-plugins:/usr/share/obs/obs-plugins xvfb:xvfb-run xauth:xauth gstreamer1.0-tools:gst-launch-1.0 \
+  $(foreach p,base good bad ugly,gstreamer1.0-plugins-$(p):/usr/share/doc/gstreamer1.0-plugins-$(p)) libgl1-mesa-dri:/usr/share/doc/libgl1-mesa-dri
 
 ##@ Use
 
@@ -103,6 +110,13 @@ test: toolchain test-tools page ## everything: unit tests with the race detector
 e2e: toolchain test-tools page ## only the tests that need ffmpeg, Redis or Chromium
 	@echo '== end to end' && go test -tags e2e -p 1 -shuffle=on -timeout 15m \
 	  $$(grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u)
+
+.PHONY: clients
+clients: TEST_TOOLS += $(CLIENT_TOOLS)
+clients: toolchain test-tools ## real encoders against the server: is everything they sent served? (CLIENT=name, BARRAGE_RACE=1)
+	@mkdir -p bin; result=0; go test -tags clients -count=1 -timeout 10m -parallel 6 -v -run '$(CLIENT)' ./e2e >bin/clients.log 2>&1 || result=$$?; \
+	  printf '| Client | Video | Audio |\n|---|---|---|\n'; sed -n 's/^ *clients_[a-z_]*\.go:[0-9]*: |/|/p' bin/clients.log | sort; \
+	  grep -E '^ *--- |^(ok|FAIL|panic)' bin/clients.log; (( result == 0 )) || { cat bin/clients.log >&2; exit $$result; }
 
 # The table goes into a file as the rows end, and is printed sorted, whatever the result.
 .PHONY: reliability

@@ -10,9 +10,13 @@
 // outside (memory and time from /proc, counts from /metrics); each row of the
 // table that `make reliability` prints is one test, or one subtest of it.
 //
-// Everything here needs `-tags e2e` or `-tags reliability`: plain `go test ./...`
-// needs Go alone. A missing tool is a failure that says what to install, never a
-// skip.
+// The files clients_*_test.go send clips with the encoders people use, and a real
+// OBS, and count every access unit from the encoder to the playlist. What a clip
+// holds is known; what OBS sends is counted on the wire by a tap.
+//
+// Everything here needs one of the tags e2e, reliability and clients: plain
+// `go test ./...` needs Go alone. A missing tool is a failure that says what to
+// install, never a skip.
 //
 // Decisions
 //

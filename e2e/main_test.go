@@ -1,4 +1,4 @@
-//go:build e2e || reliability
+//go:build e2e || clients || reliability
 
 package e2e_test
 
@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -28,8 +27,13 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "barrage")
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/barrage")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	// BARRAGE_RACE=1 puts the race detector into the server under test.
+	args, cgo := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", binary}, "CGO_ENABLED=0"
+	if os.Getenv("BARRAGE_RACE") == "1" {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	build := exec.CommandContext(context.Background(), "go", append(args, "./cmd/barrage")...)
+	build.Dir, build.Env = root, append(os.Environ(), cgo)
 	out, err := build.CombinedOutput()
 	if err != nil {
 		panic(fmt.Sprintf("build: %v\n%s", err, out))
@@ -38,23 +42,4 @@ func TestMain(m *testing.M) {
 	if err = os.RemoveAll(dir); err != nil {
 		panic(err)
 	}
-}
-
-// requireTools reports everything that is missing in one line that can be pasted.
-func requireTools() error {
-	var missing []string
-	for _, tool := range []struct{ command, debian string }{
-		{"ffmpeg", "ffmpeg"}, {"redis-server", "redis-server"}, {"chromium", "chromium"}, {"promtool", "prometheus"}, {"node", "nodejs"},
-	} {
-		if _, err := exec.LookPath(tool.command); err != nil {
-			missing = append(missing, tool.debian)
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the end-to-end tests need more: sudo apt-get install --no-install-recommends %s", strings.Join(missing, " "))
-	}
-	if _, err := os.Stat(filepath.Join(root, "web", "node_modules", "playwright-core")); err != nil {
-		return fmt.Errorf("the end-to-end tests need the page's npm packages: make page (%w)", err)
-	}
-	return nil
 }

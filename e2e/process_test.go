@@ -1,4 +1,4 @@
-//go:build e2e || reliability
+//go:build e2e || clients || reliability
 
 package e2e_test
 
@@ -64,6 +64,9 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.stop(t)
+		if strings.Contains(p.log.String(), "WARNING: DATA RACE") {
+			t.Errorf("%s: the race detector found something", name)
+		}
 		if t.Failed() {
 			t.Logf("%s said:\n%s", name, tail(p.log.String(), 40))
 		}

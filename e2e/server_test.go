@@ -1,4 +1,4 @@
-//go:build e2e || reliability
+//go:build e2e || clients || reliability
 
 package e2e_test
 
@@ -22,7 +22,7 @@ const room = "live"
 type server struct {
 	*process
 	state string // its state directory
-	addrs struct{ HTTP, RTMP, Admin string }
+	addrs struct{ HTTP, RTMP, RTMPS, Admin string }
 }
 
 // startServer runs one role on free loopback ports; settings are BARRAGE_… and win.

@@ -18,6 +18,11 @@ const (
 	strayWait   = time.Second            // of leader time, before a track that lives on another clock is aligned
 )
 
+// blur is how far two equal moments can be apart once both were cut to milliseconds
+// and one of them was put on the frame grid: OBS sends the sound that belongs to the
+// first picture at 66 ms, and that picture is shown at 66.7 ms.
+const blur = 2 * time.Millisecond
+
 // Verdict says what became of a sample.
 type Verdict uint8
 
@@ -221,10 +226,10 @@ func (c *clock) placeAudio(s media.Sample, origin int64) (media.Sample, bool) {
 	said := c.base + (s.DTS+c.shift-origin)*c.out/c.in
 	switch drift := said - c.next; {
 	case !c.started:
-		if said < c.least {
+		if said < c.least-c.ticksIn(blur)*c.out/c.in {
 			return s, false
 		}
-		c.started, c.next = true, said
+		c.started, c.next = true, max(said, c.least)
 	case drift > c.guard(): // units were lost: leave the hole where it is
 		c.next = said
 	case -drift > c.guard():

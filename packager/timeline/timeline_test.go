@@ -181,6 +181,24 @@ type step struct {
 	dts     int64 // when kept
 }
 
+// OBS sends the sound that belongs to the first picture with the same milliseconds.
+// They were cut off, and the picture's were put on the grid.
+func TestSoundOfTheFirstPicture(t *testing.T) {
+	for sound, want := range map[int64]int64{66: 3200, 65: 3200, 67: 3216} {
+		line := timeline.New([]media.Track{video(30), audio(48000)}, timeline.Rate{Num: 30, Den: 1})
+		first := frame(0, true)
+		first.CTS = 66 // 66.7: two frames
+		line.Place(first, 0)
+		s, verdict := line.Place(unit(sound), 0)
+		if verdict != timeline.Keep || s.DTS != want {
+			t.Errorf("sound at %d ms: tick %d, verdict %d, want tick %d", sound, s.DTS, verdict, want)
+		}
+		if s, _ = line.Place(unit(sound+21), 0); s.DTS != want+1024 {
+			t.Errorf("the sound behind it: tick %d, want %d", s.DTS, want+1024)
+		}
+	}
+}
+
 func kept(in media.Sample, dts int64) step { return step{in, timeline.Keep, dts} }
 
 func TestScripts(t *testing.T) {

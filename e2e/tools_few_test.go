@@ -1,0 +1,6 @@
+//go:build (clients || reliability) && !e2e
+
+package e2e_test
+
+// requireTools asks for what every test uses; the others ask for theirs.
+func requireTools() error { return require(program{"ffmpeg", "ffmpeg"}) }
