@@ -297,7 +297,11 @@ func (s *session) unpublish(clean bool, why end, err error) {
 	if err != nil {
 		args = append(args, "err", err)
 	}
-	p.log.Info("publisher disconnected", args...)
+	log := p.log.Info
+	if why == endMedia { // we sent it away, and a fast encoder does not read why
+		log = p.log.Warn
+	}
+	log("publisher disconnected", args...)
 	p.sink.Detach(clean)
 	if clean {
 		s.conn.enter(phaseConnect) // it may publish again, or go
