@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,7 @@ type Options struct {
 	Now        func() time.Time      // nil: time.Now; must carry a monotonic reading
 	Grace      time.Duration         // how long a lost publisher is waited for; 0: 60s
 	CleanGrace time.Duration         // how long one that said goodbye is waited for; 0: 10s
+	Records    *os.Root              // where sessions are written down, so that they survive a restart; nil: they do not
 }
 
 func (o Options) withDefaults() Options {

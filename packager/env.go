@@ -18,8 +18,10 @@ type env struct {
 	now     func() time.Time
 	metrics *metrics
 	zip     *compressor
-	notify  func() // a phase, session or epoch has changed
-	wake    func() // a deadline has changed
+	notify  func()            // a phase, session or epoch has changed
+	wake    func()            // a deadline has changed
+	keep    func(room string) // its record is to be written anew, or removed
+	keeps   bool              // there are records
 	grace   time.Duration
 	clean   time.Duration
 }

@@ -41,7 +41,6 @@ type lane struct {
 	rendition *Rendition
 	shelf     *shelf
 	init      *section
-	seq       uint32
 	broken    bool // the next segment starts with a discontinuity
 	dirty     bool // something is to be published
 	rate      bitrate

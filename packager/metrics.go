@@ -23,6 +23,7 @@ type metrics struct {
 	dropped         *prometheus.CounterVec
 	shed            prometheus.Counter
 	renderErrors    prometheus.Counter
+	recordErrors    prometheus.Counter
 }
 
 // Reasons of a discontinuity.
@@ -54,9 +55,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		dropped:         counter("dropped_samples_total", "Samples that could not be placed.", "reason"),
 		shed:            prometheus.NewCounter(prometheus.CounterOpts(opts("shed_segments_total", "Segments dropped early to stay under window_bytes."))),
 		renderErrors:    prometheus.NewCounter(prometheus.CounterOpts(opts("render_errors_total", "Playlists or init sections that could not be written."))),
+		recordErrors:    prometheus.NewCounter(prometheus.CounterOpts(opts("record_errors_total", "Records of sessions that could not be written to state_dir."))),
 	}
 	for _, c := range []prometheus.Collector{
-		m.visible, m.bytes, m.streams, m.segments, m.parts, m.discontinuities, m.forced, m.gop, m.dropped, m.shed, m.renderErrors,
+		m.visible, m.bytes, m.streams, m.segments, m.parts, m.discontinuities, m.forced, m.gop, m.dropped, m.shed, m.renderErrors, m.recordErrors,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register packager metrics: %w", err)

@@ -2,6 +2,7 @@ package packager
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"barrage/packager/fmp4"
@@ -24,6 +25,7 @@ type packer struct {
 	clock  *clock
 	next   change        // takes effect at the next anchor
 	ahead  time.Duration // pictures are shown this much after they are decoded
+	breaks uint64        // discontinuities so far
 	begun  bool
 	quiet  bool // replaying: publish later
 	closed bool // a segment has ended since the multivariant playlist was rendered
@@ -201,6 +203,7 @@ func (p *packer) anchor(at time.Time) error {
 		reason = reasonJump
 	}
 	p.next.reason = ""
+	p.breaks++
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
 	p.flush()
 	for _, l := range p.lanes {
@@ -273,10 +276,9 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
 		l.broken = false
 	}
-	l.seq++
 	l.shelf.add(part{
 		start: start, end: end, independent: c.Samples[0].Sync,
-		data: fmp4.AppendFragment(nil, fmp4.Fragment{Sequence: l.seq, Samples: c.Samples}),
+		data: fmp4.AppendFragment(nil, fmp4.Fragment{Sequence: uint32(l.shelf.nextPart), Samples: c.Samples}),
 	})
 }
 
@@ -305,7 +307,7 @@ func (p *packer) publish(at time.Time) {
 // window makes the lane's next Window.
 func (p *packer) window(l *lane) *Window {
 	w := l.shelf.snapshot()
-	if len(w.segments) == 0 {
+	if w.Empty() {
 		return w
 	}
 	shelf, reports := *l.shelf, p.reports(l) // as they are now
@@ -342,15 +344,20 @@ func (p *packer) reports(l *lane) []playlist.Report {
 // list gives the epoch its multivariant playlist once every rendition lists a
 // segment, and another with each segment: what was measured has changed.
 func (p *packer) list() {
-	if !p.closed {
+	if !p.closed || !p.playable() {
 		return
 	}
-	for _, l := range p.lanes {
-		if l.rendition.Window().TargetDuration == 0 {
-			return
-		}
-	}
 	p.closed = false
+	p.index()
+}
+
+// playable says that every rendition lists a segment.
+func (p *packer) playable() bool {
+	return !slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.rendition.Window().Empty() })
+}
+
+// index writes the multivariant playlist of what has been measured.
+func (p *packer) index() {
 	renditions := measureLanes(p.lanes)
 	id, fps := p.epoch.ID, p.line.Rate().Float()
 	p.epoch.index.Store(&sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
@@ -412,6 +419,14 @@ func (p *packer) pause(at time.Time) {
 	p.line.Interrupt()
 	p.next.reason = reasonPublish
 	p.publish(at)
+}
+
+// suspend is a pause that another process will end: whoever waits is answered.
+func (p *packer) suspend(at time.Time) {
+	for _, l := range p.lanes {
+		l.shelf.closing, l.dirty = true, true
+	}
+	p.pause(at)
 }
 
 // finish ends the epoch: its playlists say ENDLIST and nobody waits any longer.

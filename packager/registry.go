@@ -19,12 +19,13 @@ type Registry struct {
 	streams atomic.Pointer[map[string]*Stream] // readers; replaced under mu
 	changed atomic.Pointer[chan struct{}]
 	wake    chan struct{}
+	keeper  *keeper
 
 	mu      sync.Mutex // orders before every Stream.mu
 	stopped bool
 }
 
-// New makes a registry. Run must be called for it to forget anything.
+// New makes a registry, with the sessions that an earlier process has left. Run must be called for it to forget anything.
 func New(cfg Config, opts Options) (*Registry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -37,11 +38,17 @@ func New(cfg Config, opts Options) (*Registry, error) {
 	r := &Registry{wake: make(chan struct{}, 1)}
 	r.env = &env{
 		cfg: cfg, log: opts.Logger, now: opts.Now, metrics: m, zip: &compressor{},
-		grace: opts.Grace, clean: opts.CleanGrace, notify: r.notify, wake: r.poke,
+		grace: opts.Grace, clean: opts.CleanGrace, notify: r.notify, wake: r.poke, keeps: opts.Records != nil,
 	}
-	r.streams.Store(&map[string]*Stream{})
+	r.keeper = newKeeper(opts.Records, r.env)
+	r.env.keep = r.keeper.ask
 	first := make(chan struct{})
 	r.changed.Store(&first)
+	streams, err := r.keeper.restore()
+	if err != nil {
+		return nil, err
+	}
+	r.streams.Store(&streams)
 	return r, nil
 }
 
@@ -104,11 +111,17 @@ func (r *Registry) Statuses() []Status {
 	return out
 }
 
-// Run keeps the deadlines of all streams until ctx ends; then every session ends:
-// what is growing is published, playlists say so, and nobody is left waiting.
+// Run keeps the deadlines of all streams, and their records, until ctx ends; then
+// what is growing is published and nobody is left waiting. Sessions end with Run
+// when there are no records; otherwise their playlists stay open for the next process.
 func (r *Registry) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	stopped := make(chan struct{})
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	keeping.Go(func() { r.keep(stopped) })
+	defer close(stopped)
 	for {
 		timer.Reset(r.sweep())
 		select {

@@ -40,6 +40,7 @@ type shelf struct {
 	left     uint64 // discontinuities that have left the playlist
 	size     int64
 	ended    bool
+	closing  bool
 }
 
 func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
@@ -120,14 +121,10 @@ func (s *shelf) shed() bool {
 
 // snapshot makes a Window without its playlists.
 func (s *shelf) snapshot() *Window {
-	w := &Window{
-		Ended: s.ended, PartTarget: s.limits.partTarget, segments: s.segments[:len(s.segments):len(s.segments)],
+	return &Window{
+		Ended: s.ended, Closing: s.closing, TargetDuration: s.limits.target, PartTarget: s.limits.partTarget, segments: s.segments[:len(s.segments):len(s.segments)],
 		listed: s.listed, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart,
 	}
-	if len(s.segments) > 0 {
-		w.TargetDuration = s.limits.target
-	}
-	return w
 }
 
 // skipTargets is the skip boundary in target durations: it "MUST be at least six

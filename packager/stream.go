@@ -33,6 +33,7 @@ type Stream struct {
 	packer   *packer                    // the epoch that is written
 	tracks   map[media.Kind]media.Track // what the publisher said it sends
 	deadline time.Time
+	reserved reservation
 }
 
 // view is what readers find: immutable.
@@ -207,6 +208,7 @@ func (s *Stream) write(m media.Sample, at time.Time) error {
 		s.session.pdt, s.session.seenAt = s.packer.clock.newest, at
 	}
 	s.show()
+	s.reserve()
 	return err
 }
 
@@ -255,7 +257,7 @@ func (p *packer) accepts(layout []media.Track) bool {
 
 // show lets readers find the epoch once it can be played.
 func (s *Stream) show() {
-	if s.packer.epoch.index.Load() == nil || s.packer.quiet {
+	if s.packer.quiet || s.packer.epoch.index.Load() == nil || !s.packer.playable() {
 		return
 	}
 	if _, known := s.Epoch(s.packer.epoch.ID); !known {
@@ -283,11 +285,25 @@ func (s *Stream) retire() {
 	}
 	s.packer.finish()
 	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
+	if !s.packer.playable() { // restored, and the publisher did not come back in time
+		s.hide(s.packer.epoch)
+	}
 	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
 		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
 	}
-	s.packer = nil
+	s.packer, s.reserved = nil, reservation{}
+	s.env.keep(s.room)
 	s.env.wake()
+}
+
+// hide takes an epoch away from readers.
+func (s *Stream) hide(e *Epoch) {
+	v := s.view.Load()
+	current := v.current
+	if current == e {
+		current = nil
+	}
+	s.setView(slices.DeleteFunc(slices.Clone(v.epochs), func(o *Epoch) bool { return o == e }), current)
 }
 
 // enter changes the phase.
@@ -298,6 +314,7 @@ func (s *Stream) enter(to Phase) {
 	}
 	s.env.metrics.moved(s.phase, to)
 	s.phase, s.since = to, s.env.now()
+	s.env.keep(s.room)
 	s.env.notify()
 }
 
@@ -383,12 +400,17 @@ func (s *Stream) forget(now time.Time) {
 	s.setView(kept, current)
 }
 
-// stop ends the session for good: the server is stopping.
+// stop is the end of this process. A session that can go on in the next one is left
+// as it is, its playlists without an end; any other ends.
 func (s *Stream) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attached, s.stopped, s.prelude = false, true, nil
-	if s.session != nil {
-		s.end(s.env.now())
+	switch now := s.env.now(); {
+	case s.session == nil:
+	case s.env.keeps && s.restorable():
+		s.packer.suspend(now)
+	default:
+		s.end(now)
 	}
 }

@@ -36,8 +36,9 @@ type segment struct {
 // Window is what one rendition offers at one moment: its playlist and every segment
 // and part that can be fetched. It is immutable; the next one is announced by Changed.
 type Window struct {
-	Ended          bool          // no more media ever
-	TargetDuration time.Duration // 0 until the first segment is complete
+	Ended          bool // no more media ever
+	Closing        bool // no more media from this process: the next one goes on
+	TargetDuration time.Duration
 	PartTarget     time.Duration
 
 	segments    []*segment // on offer, oldest first; the first few may have left the playlist
@@ -85,6 +86,10 @@ func last(complete []*segment, open *segment) (msn uint64, newest int) {
 	return 0, -1
 }
 
+// Empty says that no segment is complete yet, so that there is no playlist: the
+// epoch goes on after a restart of the server, and its publisher is not back.
+func (w *Window) Empty() bool { return len(w.segments) == 0 }
+
 // Duration returns how much media the playlist lists in complete segments.
 func (w *Window) Duration() time.Duration {
 	var d time.Duration
@@ -99,6 +104,8 @@ func (w *Window) Duration() time.Duration {
 // its segment is the first of the next (RFC 8216bis, 6.2.5.2).
 func (w *Window) Has(msn uint64, part int) bool {
 	switch {
+	case w.Empty():
+		return false
 	case msn+1 < w.nextMSN:
 		return true
 	case msn >= w.nextMSN:
@@ -115,6 +122,9 @@ func (w *Window) Has(msn uint64, part int) bool {
 // TooFar says that nobody can be waiting for such a part yet: more than two
 // segments ahead, or beyond the advance part limit (6.2.5.2).
 func (w *Window) TooFar(msn uint64, part int) bool {
+	if w.Empty() { // how many parts the segments had that were lost is not known
+		return msn > w.nextMSN+1
+	}
 	last, newest := w.Last()
 	if msn > last+2 {
 		return true
@@ -210,7 +220,7 @@ func (r *Rendition) publish(w *Window) {
 }
 
 // Wait returns the first Window that has the part (part < 0: the whole segment),
-// or that has ended. When ctx ends first it returns the newest Window and the cause.
+// or that has ended, or is the last of this process. When ctx ends first it returns the newest Window and the cause.
 func (r *Rendition) Wait(ctx context.Context, msn uint64, part int) (*Window, error) {
 	return r.wait(ctx, func(w *Window) bool { return w.Has(msn, part) })
 }
@@ -223,7 +233,7 @@ func (r *Rendition) WaitPart(ctx context.Context, number uint64) (*Window, error
 func (r *Rendition) wait(ctx context.Context, done func(*Window) bool) (*Window, error) {
 	for {
 		w := r.window.Load()
-		if w.Ended || done(w) {
+		if w.Ended || w.Closing || done(w) {
 			return w, nil
 		}
 		select {

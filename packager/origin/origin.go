@@ -192,8 +192,9 @@ var (
 
 // parseWant reads the delivery directives; ok is false without any.
 func parseWant(query string) (w want, ok bool, err error) {
+	w.part = -1
 	if !strings.Contains(query, "_HLS_") {
-		return want{}, false, nil
+		return w, false, nil
 	}
 	q, err := url.ParseQuery(query)
 	if err != nil {
@@ -203,9 +204,8 @@ func parseWant(query string) (w want, ok bool, err error) {
 		if q.Has("_HLS_part") {
 			return want{}, false, errPartAlone
 		}
-		return want{}, false, nil
+		return w, false, nil
 	}
-	w.part = -1
 	if w.msn, err = strconv.ParseUint(q.Get("_HLS_msn"), 10, 53); err != nil {
 		return want{}, false, errDirective
 	}
@@ -229,7 +229,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 		return badRequest(err.Error())
 	case directed && win.TooFar(ask.msn, ask.part):
 		return badRequest("nothing that far ahead is on its way: reload without _HLS_msn")
-	case directed && !win.Has(ask.msn, ask.part):
+	case !win.Has(ask.msn, ask.part): // without directives: there is no playlist yet
 		var outcome string
 		win, outcome = h.hold(r.Context(), at, func(ctx context.Context) (*packager.Window, error) {
 			return at.rendition.Wait(ctx, ask.msn, ask.part)
@@ -241,18 +241,17 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 			cache = cacheNever
 		case blockedTimeout, blockedFull:
 			return stalled(kindPlaylist, outcome)
-		default:
-			cache = lasting(win)
-		}
-	case directed:
-		if last, _ := win.Last(); ask.msn+1 >= last {
-			cache = lasting(win)
 		}
 	}
 	zip := acceptsGzip(r.Header.Get("Accept-Encoding"))
 	body := win.Playlist(packager.Form{Gzip: zip, Delta: skips(r.URL.RawQuery)})
-	if body == nil {
+	switch last, _ := win.Last(); {
+	case body == nil && win.Empty() && !win.Ended:
+		return unavailable(kindPlaylist, "publisher_away", "the server was restarted and the publisher is not back yet: ask again in a second")
+	case body == nil:
 		return notFound(kindPlaylist)
+	case directed && cache != cacheNever && ask.msn+1 >= last:
+		cache = lasting(win)
 	}
 	if r.Method == http.MethodGet && !isOurPage(r) {
 		at.stream.Seen(h.fingerprint(r))
@@ -293,11 +292,11 @@ func (h *handler) hold(ctx context.Context, at place, wait func(context.Context)
 		found, err := wait(turn)
 		cancel()
 		switch {
-		case err == nil:
+		case err == nil && !found.Closing:
 			return found, h.held(blockedServed)
 		case ctx.Err() != nil:
 			return w, h.held(blockedGone)
-		case at.stream.Away():
+		case at.stream.Away(), found.Closing:
 			return found, h.held(blockedAway)
 		}
 	}

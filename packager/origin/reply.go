@@ -125,8 +125,11 @@ func (a *reply) write(w http.ResponseWriter, r *http.Request) (status int, sent 
 		w.WriteHeader(a.status)
 		return a.status, 0
 	}
-	if a.status == http.StatusMethodNotAllowed {
+	switch a.status {
+	case http.StatusMethodNotAllowed:
 		h.Set("Allow", methods)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
 	}
 	h.Set("Content-Type", a.mime)
 	h.Set("Cache-Control", a.cache)

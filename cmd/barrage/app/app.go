@@ -37,12 +37,13 @@ type App struct {
 	lifecycle *lifecycle
 	addrs     Addrs
 
-	secret []byte // signs the tokens of people
-	keys   *auth.Keys
-	broker chat.Broker
-	hub    *chat.Hub          // chat role only
-	rooms  *packager.Registry // media role only
-	ingest *ingest.Server     // media role only
+	secret  []byte // signs the tokens of people
+	keys    *auth.Keys
+	records *os.Root // of the sessions; media role only
+	broker  chat.Broker
+	hub     *chat.Hub          // chat role only
+	rooms   *packager.Registry // media role only
+	ingest  *ingest.Server     // media role only
 }
 
 // Addrs says where a server listens; empty where its role has no such listener.
@@ -146,7 +147,21 @@ func (a *App) openState() (err error) {
 		if a.keys, err = auth.Open(a.cfg.keysFile()); err != nil {
 			return fmt.Errorf("state_dir: %w", err)
 		}
+		return a.openRecords()
 	}
+	return nil
+}
+
+// openRecords opens the folder in which the packager writes down how far sessions are.
+func (a *App) openRecords() (err error) {
+	folder := filepath.Join(a.cfg.StateDir, "hls")
+	if err = os.MkdirAll(folder, 0o750); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	if a.records, err = os.OpenRoot(folder); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	a.lifecycle.push("records", func(context.Context) error { return a.records.Close() })
 	return nil
 }
 

@@ -18,7 +18,7 @@ const drainLimit = 3 * time.Second
 // addMedia builds video, the page and the room API.
 func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Build) (err error) {
 	a.rooms, err = packager.New(a.cfg.Packager, packager.Options{
-		Logger: build.Logger, Registerer: a.metrics, Grace: a.cfg.Ingest.Grace,
+		Logger: build.Logger, Registerer: a.metrics, Grace: a.cfg.Ingest.Grace, Records: a.records,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,180 @@
+package packager
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"barrage/packager/media"
+	"barrage/packager/timeline"
+)
+
+// record is what a session needs to go on after its process has ended: everything
+// of its stream epoch but the media.
+type record struct {
+	Version                          int
+	Session, Epoch                   string
+	Seen                             time.Time     // when the newest sample came
+	PDT                              time.Time     // program date time of its end
+	End                              time.Duration // where the media of the epoch ended then
+	Part, PartTarget, First, Segment time.Duration // as limits
+	Target                           time.Duration
+	Rate                             timeline.Rate
+	Tracks                           []trackRecord // the leader first
+	Next                             numbers       // where the next process begins
+}
+
+// recordVersion changes with the meaning of a record; others are not read.
+const recordVersion = 1
+
+// trackRecord is a track as it leaves, and what the multivariant playlist says of it.
+type trackRecord struct {
+	media.Track
+	Bits, Peak float64 // as bitrate
+	Seconds    float64
+}
+
+// numbers are the running numbers of an epoch: those that the next thing of its
+// kind will have in that of the renditions which is ahead, and how many
+// discontinuities there were.
+type numbers struct{ MSN, Part, Init, Breaks uint64 }
+
+// What is reserved ahead. A process that is killed cannot say how far it came, so
+// its successor begins behind everything it can have used; half a block before
+// that it is moved on. 32 segments let the disk be slow for half a minute, and
+// are a hole of a minute at most to players that count by sequence numbers.
+const (
+	reservedSegments = 32
+	reservedBreaks   = 8 // discontinuities and init sections
+)
+
+// reserve returns n with a block added.
+func (l limits) reserve(n numbers) numbers {
+	parts := uint64(2*l.target/l.part) + 4 // of one segment, were they half as long as they should be
+	return numbers{
+		MSN: n.MSN + reservedSegments, Part: n.Part + reservedSegments*parts,
+		Init: n.Init + reservedBreaks, Breaks: n.Breaks + reservedBreaks,
+	}
+}
+
+// reaches says that some number of n is as high as that of limit.
+func (n numbers) reaches(limit numbers) bool {
+	return n.MSN >= limit.MSN || n.Part >= limit.Part || n.Init >= limit.Init || n.Breaks >= limit.Breaks
+}
+
+// half lies in the middle of the block that begins at n.
+func (n numbers) half(end numbers) numbers {
+	return numbers{
+		MSN: (n.MSN + end.MSN) / 2, Part: (n.Part + end.Part) / 2,
+		Init: (n.Init + end.Init) / 2, Breaks: (n.Breaks + end.Breaks) / 2,
+	}
+}
+
+// numbers returns where the epoch is. Its renditions go on together after a restart,
+// at the same discontinuity sequence.
+func (p *packer) numbers() numbers {
+	n := numbers{Breaks: p.breaks}
+	for _, l := range p.lanes {
+		n.MSN = max(n.MSN, l.shelf.nextMSN)
+		n.Part = max(n.Part, l.shelf.nextPart)
+		n.Init = max(n.Init, l.init.number+1)
+	}
+	return n
+}
+
+// record describes the epoch of a session; next is where another process may begin.
+func (p *packer) record(s *session, next numbers) record {
+	r := record{
+		Version: recordVersion, Session: s.id, Epoch: p.epoch.ID, Seen: s.seenAt.UTC().Round(0), PDT: s.pdt, End: p.end(),
+		Part: p.limits.part, PartTarget: p.limits.partTarget, First: p.limits.first, Segment: p.limits.segment,
+		Target: p.limits.target, Rate: p.line.Rate(), Next: next,
+	}
+	for _, l := range p.lanes {
+		r.Tracks = append(r.Tracks, trackRecord{Track: l.track, Bits: l.rate.bits, Peak: l.rate.peak, Seconds: l.rate.dur.Seconds()})
+	}
+	return r
+}
+
+// Why a record is not used.
+var (
+	errRecordBroken = errors.New("not a record of this version")
+	errRecordOld    = errors.New("older than the grace: the session is over")
+)
+
+// check looks at what came from a file, and how old that is.
+func (r record) check(now time.Time, grace time.Duration) error {
+	l := r.limits(Config{})
+	id := regexp.MustCompile(`^[a-z0-9]{1,64}$`)
+	broken := r.Version != recordVersion || !id.MatchString(r.Session) || !id.MatchString(r.Epoch) ||
+		l.part <= 0 || l.partTarget < l.part || l.target < time.Second || l.target > maxTarget || l.target < l.part ||
+		l.first <= 0 || l.segment <= 0 || r.End < 0 || r.End > 1<<60 || len(r.Tracks) < 1 || len(r.Tracks) > 2 ||
+		len(r.Tracks) == 2 && (r.Tracks[0].Kind != media.Video || r.Tracks[1].Kind != media.Audio) ||
+		r.Next.MSN < 2 || r.Next.Part < 2 || r.Next.Init < 2 || r.Next.reaches(numbers{1 << 50, 1 << 50, 1 << 50, 1 << 50})
+	if broken {
+		return errRecordBroken
+	}
+	// While somebody publishes the file is written anew at least every half block.
+	limit := reservedSegments/2*(l.target+time.Second) + grace
+	if age := now.Sub(r.Seen); age.Abs() > limit {
+		return errRecordOld
+	}
+	return nil
+}
+
+func (r record) limits(cfg Config) limits {
+	return limits{
+		part: r.Part, partTarget: r.PartTarget, first: r.First, segment: r.Segment, target: r.Target,
+		window: max(cfg.Window, 8*r.Target), bytes: cfg.WindowBytes,
+	}
+}
+
+// restoreStream takes a session up again that another process has left: it waits for
+// its publisher, in the same epoch, and has no media yet. Its media and dates are
+// taken to have gone on since the record was written.
+func restoreStream(room string, e *env, r record) (*Stream, error) {
+	now := e.now()
+	if err := r.check(now, e.grace); err != nil {
+		return nil, fmt.Errorf("restore room %s: %w", room, err)
+	}
+	s := newStream(room, e)
+	unseen := max(now.Round(0).Sub(r.Seen), 0)
+	c := newClock(now)
+	c.newest = r.PDT.Add(unseen) // the dates of a session may have run ahead of the clock
+	p, err := r.packer(e, c, unseen)
+	if err != nil {
+		return nil, fmt.Errorf("restore room %s: %w", room, err)
+	}
+	s.packer = p
+	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now}
+	s.setView([]*Epoch{p.epoch}, p.epoch)
+	s.deadline = now.Add(e.grace)
+	s.enter(PhaseAway)
+	return s, nil
+}
+
+// packer makes the writer of the epoch.
+func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) {
+	layout := make([]media.Track, len(r.Tracks))
+	for i, t := range r.Tracks {
+		if err := checkTrack(t.Track); err != nil {
+			return nil, err
+		}
+		layout[i] = t.Track
+	}
+	p, err := newPacker(e, c, layout, measure{limits: r.limits(e.cfg), rate: r.Rate})
+	if err != nil {
+		return nil, err
+	}
+	p.epoch.ID, p.begun, p.breaks = r.Epoch, true, r.Next.Breaks
+	for i, l := range p.lanes {
+		l.init.number = r.Next.Init - 1 // the next one is the first that anybody sees
+		l.shelf.nextMSN, l.shelf.nextPart, l.shelf.left = r.Next.MSN, r.Next.Part, r.Next.Breaks
+		t := r.Tracks[i]
+		l.rate = bitrate{bits: t.Bits, peak: t.Peak, dur: time.Duration(t.Seconds * float64(time.Second))}
+		l.rendition.publish(p.window(l))
+	}
+	p.restart(r.End + unseen)
+	p.index()
+	return p, nil
+}
