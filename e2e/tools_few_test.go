@@ -1,4 +1,4 @@
-//go:build (clients || reliability) && !e2e
+//go:build clients && !e2e && !reliability
 
 package e2e_test
 
