@@ -18,6 +18,8 @@
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
 //   - The memory of a room is bounded by Config.Window and Config.WindowBytes.
 //   - A blocked reader is woken by the next part, by the end, or by its context.
+//   - All of this holds over a restart of the server, too, whatever ended it. What is
+//     lost is the media; no address of it is ever given to other media.
 //
 // # Decisions
 //
@@ -34,6 +36,16 @@
 //     preload hint is right even when a sync sample opens a new segment.
 //   - Every stream cuts under its own mutex, over one goroutine a stream: a part
 //     costs microseconds, and a hop would cost a wake-up of every publisher.
+//   - A session outlives its process by a small record, over keeping media on disk: a
+//     player that has lost ten seconds of a live show wants the next one, not those.
+//     Numbers are reserved ahead and the record is renewed from a goroutine of its
+//     own, over writing down each segment: a disk that hangs does not stop video.
+//   - The successor of a killed process leaves a hole in every running number, over
+//     guessing how far it came; in the discontinuity sequence as well, so that two
+//     segments that do not belong together never share one. After SIGTERM the numbers
+//     are exact.
+//   - A restored epoch has no playlist until its first new segment is complete, over
+//     a list of gaps: nobody knows the durations of what a killed process has lost.
 //   - Players are counted in a fixed table of hashes, over sessions in URIs: addresses
 //     stay the same for everybody, so that caches work.
 package packager

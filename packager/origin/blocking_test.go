@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,4 +138,61 @@ func TestManyWait(t *testing.T) {
 			t.Errorf("%d woken, want 1000 and at once", woken.Load())
 		}
 	})
+}
+
+// After a restart there is nothing to list yet: players are told to ask again, and no
+// cache keeps that.
+func TestNoPlaylistAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := restarted(t, dir)
+		for _, path := range []string{"v0.m3u8", "a0.m3u8", "v0.m3u8?_HLS_msn=4&_HLS_part=30", "v0.m3u8?_HLS_msn=6"} {
+			begun := time.Now()
+			w := <-s.blocked(t.Context(), s.base+path)
+			h := w.Header()
+			if took := time.Since(begun); w.Code != 503 || took != 1200*time.Millisecond || h.Get("Retry-After") != "1" || h.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: %d after %v, %v", path, w.Code, took, h)
+			}
+		}
+		for path, want := range map[string]int{"v0.m3u8?_HLS_msn=7": 400, "v0/s1.m4s": 404, "v0/p13.m4s": 404, "v0/init-1.mp4": 404, "/hls/live/index.m3u8": 200} {
+			if !strings.HasPrefix(path, "/") {
+				path = s.base + path
+			}
+			if res := s.get(path); res.status != want {
+				t.Errorf("%s = %d, want %d", path, res.status, want)
+			}
+		}
+		// Without directives a held request gets the playlist of the moment, not a state of it.
+		held := s.blocked(t.Context(), s.base+"v0.m3u8")
+		s.publish()
+		s.feed(2*30 + 16)
+		if w := <-held; w.Code != 200 || w.Header().Get("Cache-Control") != "public, max-age=1" || !strings.Contains(w.Body.String(), "#EXT-X-DISCONTINUITY\n") {
+			t.Errorf("held: %d %v\n%s", w.Code, w.Header(), w.Body.String())
+		}
+	})
+}
+
+// restarted is a site whose server was stopped once.
+func restarted(t *testing.T, dir string) *site {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	before := &site{t: t}
+	before.boot(origin.Options{}, root)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- before.reg.Run(ctx) }()
+	before.publish()
+	before.feed(6*30 + 16)
+	synctest.Wait()
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, base: "/hls/live/" + before.stream.Status().Epoch + "/"}
+	s.boot(origin.Options{}, root)
+	return s
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type site struct {
 	t       testing.TB
 	handler http.Handler
 	prom    *prometheus.Registry
+	reg     *packager.Registry
 	stream  *packager.Stream
 	frames  int64
 	units   int64
@@ -42,17 +44,32 @@ type site struct {
 
 func open(tb testing.TB, opts origin.Options) *site {
 	tb.Helper()
-	s := &site{t: tb, prom: prometheus.NewRegistry()}
-	reg, err := packager.New(packager.DefaultConfig(), packager.Options{Registerer: s.prom})
-	if err != nil {
-		tb.Fatal(err)
+	s := &site{t: tb}
+	s.boot(opts, nil)
+	s.publish()
+	s.feed(6*30 + 16) // three segments and one part
+	s.base = "/hls/live/" + s.stream.Status().Epoch + "/"
+	return s
+}
+
+func (s *site) boot(opts origin.Options, records *os.Root) {
+	s.t.Helper()
+	s.prom = prometheus.NewRegistry()
+	var err error
+	if s.reg, err = packager.New(packager.DefaultConfig(), packager.Options{Registerer: s.prom, Records: records}); err != nil {
+		s.t.Fatal(err)
 	}
 	opts.Registerer = s.prom
-	if s.handler, err = origin.New(reg, opts); err != nil {
-		tb.Fatal(err)
+	if s.handler, err = origin.New(s.reg, opts); err != nil {
+		s.t.Fatal(err)
 	}
-	if s.stream, err = reg.Attach("live"); err != nil {
-		tb.Fatal(err)
+}
+
+func (s *site) publish() {
+	s.t.Helper()
+	var err error
+	if s.stream, err = s.reg.Attach("live"); err != nil {
+		s.t.Fatal(err)
 	}
 	avc, _ := hex.DecodeString("01640028ffe1001b67640028acd940780227e5c044000003000400000300f03c60c65801000468ef8fcbfdf8f800")
 	for _, tr := range []media.Track{
@@ -60,12 +77,9 @@ func open(tb testing.TB, opts origin.Options) *site {
 		{Kind: media.Audio, Codec: media.AAC, TimeScale: 1000, Config: []byte{0x11, 0x90}, SampleRate: 48000, Channels: 2},
 	} {
 		if err := s.stream.SetTrack(tr); err != nil {
-			tb.Fatal(err)
+			s.t.Fatal(err)
 		}
 	}
-	s.feed(6*30 + 16) // three segments and one part
-	s.base = "/hls/live/" + s.stream.Status().Epoch + "/"
-	return s
 }
 
 func (s *site) feed(frames int64) {
