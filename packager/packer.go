@@ -119,6 +119,14 @@ func (p *packer) lane(k media.Kind) *lane {
 	return nil
 }
 
+// coming returns the track of the lane as it was announced last.
+func (p *packer) coming(l *lane) media.Track {
+	if t, ok := p.next.tracks[l.track.Kind]; ok {
+		return t
+	}
+	return l.track
+}
+
 // end returns where the leader's media ends.
 func (p *packer) end() time.Duration {
 	return timeline.Duration(p.lead.End(), p.lanes[0].track.TimeScale)

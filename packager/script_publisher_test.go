@@ -8,11 +8,15 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"barrage/packager/media"
 )
+
+// avc720 is the avcC of x264 for 1280x720.
+const avc720 = "0164001fffe1001a6764001facd9405005bb0110000003001000000303c0f183196001000668ebe3cb22c0fdf8f800"
 
 // actor plays the publisher of a script: it turns lines into calls of the stream, in
 // the order and with the milliseconds of an encoder behind RTMP. Everything in it is
@@ -20,7 +24,7 @@ import (
 type actor struct {
 	*room
 	look    func() // called whenever something may have changed
-	stepped *time.Duration
+	stepped *atomic.Int64
 
 	clock    time.Duration // of the encoder, since it connected
 	instant  bool          // what was held up on the way comes at once
@@ -73,7 +77,7 @@ func (a *sounds) due() time.Duration {
 	return a.began + time.Duration(a.n*a.unit)*time.Second/time.Duration(a.track.SampleRate)
 }
 
-func newActor(r *room, look func(), stepped *time.Duration) *actor {
+func newActor(r *room, look func(), stepped *atomic.Int64) *actor {
 	return &actor{room: r, look: look, stepped: stepped, random: rand.New(rand.NewPCG(1, 2)), sent: map[media.Kind]int{}}
 }
 
@@ -237,8 +241,8 @@ func (a *actor) config(words []string) error {
 	t.FrameRate = a.video.track.FrameRate
 	t.Width, _ = strconv.Atoi(w)
 	t.Height, _ = strconv.Atoi(h)
-	if t.Width != 1920 { // the picture parameter set stands for the whole header
-		t.Config = config(a.t, strings.Replace(avc1080, "68ef8fcb", fmt.Sprintf("68ef8f%02x", t.Height/8), 1))
+	if t.Width == 1280 {
+		t.Config = config(a.t, avc720)
 	}
 	a.video.track = t
 	return a.stream.SetTrack(t)
@@ -278,7 +282,7 @@ func (a *actor) jump(words []string) error {
 // wall: the wall clock of the machine is set.
 func (a *actor) wall(words []string) error {
 	d, err := time.ParseDuration(words[0])
-	*a.stepped += d
+	a.stepped.Add(int64(d))
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,14 +61,9 @@ func TestScripts(t *testing.T) {
 // script may break is a failure of t.
 func perform(t *testing.T, script []string) (text string) {
 	t.Helper()
-	var stepped time.Duration
-	var began time.Time
-	now := func() time.Time {
-		if began.IsZero() {
-			began = time.Now()
-		}
-		return machine(began, stepped)
-	}
+	var stepped atomic.Int64
+	began := sync.OnceValue(time.Now) // inside of the bubble
+	now := func() time.Time { return machine(began(), time.Duration(stepped.Load())) }
 	serve(t, packager.DefaultConfig(), now, func(r *room) {
 		w := newWitness(r)
 		a := newActor(r, w.look, &stepped)
@@ -84,6 +81,7 @@ func perform(t *testing.T, script []string) (text string) {
 				t.Fatal(err)
 			}
 		}
+		w.holes = slices.ContainsFunc(script, func(line string) bool { return strings.HasPrefix(line, "stop ") })
 		w.verdict()
 		for _, f := range w.faults {
 			t.Error(f)

@@ -19,11 +19,10 @@ func (w *witness) text(sent string) string {
 		fmt.Fprintf(&b, "epoch %d: target duration %d, part target %.3f%s\n", i+1, e.lanes[0].now.target, e.lanes[0].now.partTarget, shape(e.index))
 		bases := map[int]float64{}
 		for _, l := range e.lanes {
-			for _, r := range w.rows(l) {
+			for _, r := range w.rows(e, l) {
 				b.WriteString("  " + l.name + " " + r.String() + "\n")
 			}
-			n, off := l.served(bases)
-			fmt.Fprintf(&b, "  %s %d samples, shown at most %d ms from where they belong\n", l.name, n, int(math.Round(off*1000)))
+			fmt.Fprintf(&b, "  %s %s\n", l.name, l.served(bases))
 		}
 	}
 	b.WriteString(sent)
@@ -99,7 +98,7 @@ func (r row) String() string {
 }
 
 // rows describes a rendition.
-func (w *witness) rows(l *watchedLane) []row {
+func (w *witness) rows(e *watchedEpoch, l *watchedLane) []row {
 	var out []row
 	init := ""
 	for _, s := range l.segments {
@@ -109,7 +108,7 @@ func (w *witness) rows(l *watchedLane) []row {
 		}
 		if s.init != init {
 			init = s.init
-			r.notes = append(r.notes, strings.TrimSuffix(strings.TrimPrefix(init, l.name+"/"), ".mp4"))
+			r.notes = append(r.notes, strings.TrimSuffix(strings.TrimPrefix(init, l.name+"/"), ".mp4")+" "+e.inits[init])
 		}
 		if !s.fragments[0].sync {
 			r.notes = append(r.notes, "no sync sample at its start")
@@ -160,11 +159,14 @@ func (r *row) join(next row) bool {
 	return true
 }
 
+// apart is how far from where it belongs audio may be that is counted.
+const apart = 0.062
+
 // served counts the samples that players get and says how far any of them is shown
 // from where it should be, compared with the first picture behind the same
 // discontinuity; bases are what that is compared with, by discontinuity.
-func (l *watchedLane) served(bases map[int]float64) (n int, off float64) {
-	line := 0
+func (l *watchedLane) served(bases map[int]float64) string {
+	n, line, far, off, worst := 0, 0, 0, 0.0, 0.0
 	for _, s := range l.segments {
 		if s.discontinuity {
 			line++
@@ -175,9 +177,18 @@ func (l *watchedLane) served(bases map[int]float64) (n int, off float64) {
 				if _, known := bases[line]; !known {
 					bases[line] = x.shown - x.said
 				}
-				off = max(off, math.Abs(x.shown-x.said-bases[line]))
+				switch d := math.Abs(x.shown - x.said - bases[line]); {
+				case d > apart:
+					far, worst = far+1, max(worst, d)
+				default:
+					off = max(off, d)
+				}
 			}
 		}
 	}
-	return n, off
+	text := fmt.Sprintf("%d samples, shown where they belong to %.0f ms", n, off*1000)
+	if far > 0 {
+		text += fmt.Sprintf(", but %d of them by up to %.0f ms", far, worst*1000)
+	}
+	return text
 }

@@ -129,7 +129,7 @@ func (s *Stream) SetTrack(t media.Track) error {
 	if l == nil || l.track.Codec != t.Codec { // later than the layout, or another decoder: another epoch
 		return s.relayout()
 	}
-	if !bytes.Equal(l.track.Config, t.Config) {
+	if !bytes.Equal(s.packer.coming(l).Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil
@@ -181,10 +181,11 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
+	if silent := s.prelude == nil && s.packer.silent(now); silent || s.prelude == nil && s.late(m) {
 		if err := s.relayout(); err != nil {
 			return err
 		}
+		s.prelude.waited = silent
 	}
 	if s.prelude == nil {
 		return s.write(m, now)
