@@ -91,7 +91,12 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 
 func (p *packer) rules(l *lane) segmenter.Rules {
 	m := p.limits
-	return segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	r := segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	if len(p.lanes) > 1 { // the follower's segments can be a unit longer than the leader's
+		unit := timeline.Duration(timeline.AudioUnit(p.lanes[1].track), p.lanes[1].track.TimeScale)
+		r.Half -= timeline.Ticks(unit, l.track.TimeScale)
+	}
+	return r
 }
 
 // retrack takes over a configuration: the media that follows has an init section of its own.

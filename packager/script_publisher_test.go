@@ -211,7 +211,9 @@ func (v *pictures) pictures(s string) int {
 }
 
 func (a *actor) setGOP(words []string) error {
-	a.video.gop = a.video.pictures(words[0])
+	if a.video.num > 0 {
+		a.video.gop = a.video.pictures(words[0])
+	}
 	return nil
 }
 
@@ -249,9 +251,9 @@ func (a *actor) config(words []string) error {
 }
 
 func (a *actor) turn(words []string, on bool) error {
-	if words[0] == "video" {
+	if words[0] == "video" && a.video.num > 0 {
 		a.video.on, a.video.began, a.video.n, a.video.next, a.video.key = on, a.clock, 0, a.clock, 0
-	} else {
+	} else if words[0] == "audio" && a.sound.unit > 0 {
 		a.sound.on, a.sound.began, a.sound.n = on, a.clock, 0
 	}
 	return nil

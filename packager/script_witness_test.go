@@ -289,6 +289,10 @@ func (w *witness) verdict() {
 // slack is what rounding two moments to milliseconds costs.
 const slack = 0.002
 
+// halfUnit is how far the last unit of audio (at 16 kHz) may reach beyond the last
+// picture before a discontinuity.
+const halfUnit = 0.032
+
 func (w *witness) verdictLane(l *watchedLane) {
 	for i, s := range l.segments {
 		w.verdictParts(l, s)
@@ -300,13 +304,17 @@ func (w *witness) verdictLane(l *watchedLane) {
 			w.fault("%s: segment %d after %d", l.name, s.msn, last.msn)
 		}
 		gap := s.pdt.Sub(last.pdt).Seconds() - last.dur
-		if gap < -slack || gap > slack && !s.discontinuity {
+		least := -slack
+		if s.discontinuity {
+			least -= halfUnit
+		}
+		if gap < least || gap > slack && !s.discontinuity {
 			w.fault("%s: segment %d is dated %.3f s behind the end of the one before it", l.name, s.msn, gap)
 		}
 		before, after := last.fragments[len(last.fragments)-1], s.fragments[0]
 		most := 1e-9
-		if s.discontinuity { // the last unit of audio may be heard beyond the last picture, by half of it
-			most = 0.033
+		if s.discontinuity {
+			most = halfUnit
 		}
 		if after.start < before.end-most || after.start > before.end+1e-9 && !s.discontinuity {
 			w.fault("%s: segment %d starts at %.6f, the one before ended at %.6f", l.name, s.msn, after.start, before.end)
@@ -352,7 +360,7 @@ func (w *witness) together(v, a *watchedLane) {
 		if x.msn != y.msn || x.discontinuity != y.discontinuity {
 			w.fault("segment %d of v0 and %d of a0: discontinuities %v and %v", x.msn, y.msn, x.discontinuity, y.discontinuity)
 		}
-		near := 0.025 // a unit, and the rounding
+		near := halfUnit + slack
 		if i == 0 || x.discontinuity {
 			near = 0.5 // audio may begin later
 		}

@@ -38,6 +38,7 @@ import (
 type Rules struct {
 	Part       int64 // length aimed at, a whole number of frames
 	PartTarget int64 // EXT-X-PART-INF:PART-TARGET, never exceeded
+	PartLeast  int64 // 85 % of it, after rounding to milliseconds
 	First      int64 // the very first segment ends at the first sync sample after this
 	Segment    int64 // later ones after this
 	Target     int64 // EXT-X-TARGETDURATION
@@ -50,7 +51,10 @@ func NewRules(part, partTarget, first, segment, target time.Duration, scale uint
 	t := func(d time.Duration) int64 {
 		return int64(d/time.Second)*int64(scale) + int64(d%time.Second)*int64(scale)/int64(time.Second)
 	}
-	return Rules{Part: t(part), PartTarget: t(partTarget), First: t(first), Segment: t(segment), Target: t(target), Half: t(499 * time.Millisecond)}
+	return Rules{
+		Part: t(part), PartTarget: t(partTarget), PartLeast: t(partTarget*85/100 + time.Millisecond),
+		First: t(first), Segment: t(segment), Target: t(target), Half: t(499 * time.Millisecond),
+	}
 }
 
 // Cut is what ends: a part, a segment, or both.
@@ -82,6 +86,16 @@ func (r *run) reach(t, limit int64) {
 	d = max(d, 1-int64(newest.Duration))
 	newest.Duration += uint32(d)
 	r.end += d
+}
+
+// stretch lets the newest sample last until t at least. Few pictures a second that
+// come unevenly make parts that are too short and have no room for another picture;
+// the one after the part is decoded a moment later then, and shown when it should be.
+func (r *run) stretch(t int64) {
+	if d := t - r.end; d > 0 {
+		r.pending[len(r.pending)-1].Duration += uint32(d)
+		r.end = t
+	}
 }
 
 // append takes s at the end of the run; the composition offset keeps it shown when said.
@@ -156,6 +170,7 @@ func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 	}
 	l.append(s)
 	if l.complete(int64(s.Duration)) {
+		l.stretch(l.start + l.rules.PartLeast)
 		dst = append(dst, l.cut(len(l.pending)))
 	}
 	return dst
