@@ -27,6 +27,11 @@ const (
 
 func config(t *testing.T, s string) []byte {
 	t.Helper()
+	return fromHex(t, s)
+}
+
+func fromHex(t testing.TB, s string) []byte {
+	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
 		t.Fatal(err)

@@ -156,6 +156,9 @@ func (l *Leader) GOP() int64 { return l.gop }
 func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 	l.reach(s.DTS, min(l.start+l.rules.Part, l.segment+l.rules.Target+l.rules.Half-1))
 	if l.complete(int64(s.Duration)) {
+		if !s.Sync {
+			l.stretch(l.start + l.rules.PartLeast)
+		}
 		dst = append(dst, l.cut(len(l.pending)))
 	}
 	if s.Sync {
