@@ -57,11 +57,11 @@ func machineMemory() (int64, bool) {
 }
 
 // How much garbage there may be, in percent: as much as everything alive that is not
-// media, which is Go's default, but only a tenth of the media. Media has no pointers,
+// media, which is Go's default, but only a twentieth of the media. Media has no pointers,
 // so that collecting it costs next to nothing, and with as much garbage as media the
 // server would take twice the memory.
 const (
-	garbageOfMedia = 10
+	garbageOfMedia = 5
 	garbageOfRest  = 100
 	leastRest      = 16 << 20 // bytes assumed alive besides media, lest a small heap be collected all the time
 )
