@@ -203,8 +203,11 @@ func (s *Stream) WriteSample(m media.Sample) error {
 // late says that m begins a track that was announced but did not deliver before
 // the layout was frozen.
 func (s *Stream) late(m media.Sample) bool {
+	if s.packer.lane(m.Kind) != nil {
+		return false
+	}
 	_, known := s.tracks[m.Kind]
-	return known && s.packer.lane(m.Kind) == nil && (m.Sync || m.Kind == media.Audio)
+	return known && (m.Sync || m.Kind == media.Audio)
 }
 
 func (s *Stream) write(m media.Sample, at time.Time) error {
