@@ -21,10 +21,11 @@ type Options struct {
 	Media func(kind Kind, timestamp uint32, payload []byte) error
 }
 
-// Sizes of the buffer that the network is read into.
+// Sizes of the buffer that the network is read into. At 4 Mb/s, a frame of 17 KB, a
+// larger one saves no processor time that can be measured.
 const (
 	minRead = 4 << 10
-	maxRead = 32 << 10
+	maxRead = 16 << 10
 )
 
 // minWindow bounds how often a client can ask to be acknowledged.
