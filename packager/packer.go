@@ -217,7 +217,7 @@ func (p *packer) anchor(at time.Time) error {
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
 	p.flush()
 	for _, l := range p.lanes {
-		l.broken = true
+		l.breaks++
 		if in, ok := p.next.tracks[l.track.Kind]; ok {
 			if err := l.retrack(in); err != nil {
 				return err
@@ -283,8 +283,8 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 		if l.track.Kind == media.Video {
 			shown += p.ahead
 		}
-		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
-		l.broken = false
+		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.breaks)
+		l.breaks = 0
 	}
 	l.seq++
 	l.shelf.add(part{

@@ -104,7 +104,7 @@ func (w *witness) rows(e *watchedEpoch, l *watchedLane) []row {
 	for _, s := range l.segments {
 		r := row{first: s.msn, n: 1, start: s.fragments[0].start, seconds: span{s.dur, s.dur}, parts: runs(s.fragments)}
 		if s.discontinuity {
-			r.notes = append(r.notes, "DISCONTINUITY")
+			r.notes = append(r.notes, strings.TrimSuffix(strings.Repeat("DISCONTINUITY, ", s.breaks), ", "))
 		}
 		if s.init != init {
 			init = s.init
@@ -168,9 +168,7 @@ const apart = 0.062
 func (l *watchedLane) served(bases map[int]float64) string {
 	n, line, far, off, worst := 0, 0, 0, 0.0, 0.0
 	for _, s := range l.segments {
-		if s.discontinuity {
-			line++
-		}
+		line += s.breaks
 		for _, f := range s.fragments {
 			for _, x := range f.samples {
 				n++

@@ -348,6 +348,15 @@ func (w *witness) verdictParts(l *watchedLane, s *watchedSegment) {
 // and 6.2.4), and between two of them segments that begin together.
 func (w *witness) together(v, a *watchedLane) {
 	pictures, sound := v.lines(), a.lines()
+	for tail := 0.0; len(sound) < len(pictures); { // the broadcast ended before there was sound again
+		for _, s := range pictures[len(sound)] {
+			tail += s.dur
+		}
+		if tail > 1.5 {
+			break
+		}
+		sound = append(sound, nil)
+	}
 	if len(pictures) != len(sound) {
 		w.fault("%d discontinuities in v0 and %d in a0", len(pictures)-1, len(sound)-1)
 		return
@@ -360,6 +369,9 @@ func (w *witness) together(v, a *watchedLane) {
 // abreast compares the segments between two discontinuities. The line may have ended
 // with a few pictures of a new segment, before there was sound to them.
 func (w *witness) abreast(v, a []*watchedSegment) {
+	if len(a) == 0 { // all of it was sound that belongs elsewhere
+		return
+	}
 	if n := len(v) - len(a); !w.holes && (n < 0 || n > 1 || n == 1 && v[len(v)-1].dur > 0.5) {
 		w.fault("%d segments in v0 from %d and %d in a0", len(v), v[0].msn, len(a))
 	}
@@ -378,7 +390,10 @@ func (w *witness) abreast(v, a []*watchedSegment) {
 func (l *watchedLane) lines() [][]*watchedSegment {
 	var out [][]*watchedSegment
 	for i, s := range l.segments {
-		if i == 0 || s.discontinuity {
+		if i == 0 {
+			out = append(out, nil)
+		}
+		for range s.breaks { // there may be nothing between two of them
 			out = append(out, nil)
 		}
 		out[len(out)-1] = append(out[len(out)-1], s)

@@ -22,6 +22,7 @@ type listed struct {
 	dur           float64
 	pdt           time.Time
 	discontinuity bool
+	breaks        int // EXT-X-DISCONTINUITY tags before it
 	init          string
 	parts         []listedPart
 }
@@ -82,6 +83,7 @@ func readList(t *testing.T, text string) list {
 			l.discontinuities = int(number)
 		case "#EXT-X-DISCONTINUITY":
 			cur.discontinuity = true
+			cur.breaks++
 		case "#EXT-X-PROGRAM-DATE-TIME":
 			cur.pdt, _ = time.Parse(time.RFC3339Nano, value)
 		case "#EXT-X-MAP":
