@@ -30,11 +30,11 @@ func config(t *testing.T, s string) []byte {
 	return fromHex(t, s)
 }
 
-func fromHex(t testing.TB, s string) []byte {
-	t.Helper()
+func fromHex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -93,7 +93,7 @@ func perform(t *testing.T, script []string) (text string) {
 
 // counters lists the metrics that rose and that an operator would look at.
 func (w *witness) counters() string {
-	out := ""
+	var out strings.Builder
 	all, err := w.prom.Gather()
 	if err != nil {
 		w.t.Fatal(err)
@@ -105,13 +105,13 @@ func (w *witness) counters() string {
 		}
 		for _, m := range f.GetMetric() {
 			if n := m.GetCounter().GetValue(); n > 0 {
-				out += fmt.Sprintf("\n%s", name)
+				out.WriteString("\n" + name)
 				for _, l := range m.GetLabel() {
-					out += " " + l.GetValue()
+					out.WriteString(" " + l.GetValue())
 				}
-				out += fmt.Sprintf(" %v", n)
+				fmt.Fprintf(&out, " %v", n)
 			}
 		}
 	}
-	return out
+	return out.String()
 }

@@ -31,13 +31,13 @@ func (w *witness) text(sent string) string {
 
 // shape is what the multivariant playlist says of the picture.
 func shape(index string) string {
-	out := ""
+	var out strings.Builder
 	for _, attr := range []string{"CODECS", "RESOLUTION", "FRAME-RATE"} {
 		if m := regexp.MustCompile(attr + `=("[^"]*"|[^,\n]*)`).FindStringSubmatch(index); m != nil {
-			out += ", " + strings.Trim(m[1], `"`)
+			out.WriteString(", " + strings.Trim(m[1], `"`))
 		}
 	}
-	return out
+	return out.String()
 }
 
 // row is a run of segments that are alike.
@@ -80,21 +80,22 @@ func (r row) String() string {
 	if r.n > 1 {
 		msn, count = fmt.Sprintf("%d-%d", r.first, r.first+r.n-1), fmt.Sprintf("%dx", r.n)
 	}
-	line := fmt.Sprintf("%-6s at %8.3f %7s =", msn, r.start, count+r.seconds.String())
+	var line strings.Builder
+	fmt.Fprintf(&line, "%-6s at %8.3f %7s =", msn, r.start, count+r.seconds.String())
 	for _, p := range r.parts {
-		line += " "
+		line.WriteString(" ")
 		if p.sync {
-			line += "I"
+			line.WriteString("I")
 		}
 		if p.n > 1 {
-			line += fmt.Sprintf("%dx", p.n)
+			fmt.Fprintf(&line, "%dx", p.n)
 		}
-		line += p.seconds.String()
+		line.WriteString(p.seconds.String())
 	}
 	if len(r.notes) > 0 {
-		line += "  " + strings.Join(r.notes, ", ")
+		line.WriteString("  " + strings.Join(r.notes, ", "))
 	}
-	return line
+	return line.String()
 }
 
 // rows describes a rendition.
@@ -138,11 +139,12 @@ func runs(fragments []fragment) []partRun {
 
 // join adds next to the run if it is alike.
 func (r *row) join(next row) bool {
-	forced := []string{"no sync sample at its start"}
-	if len(next.notes) > 0 && !(slices.Equal(next.notes, forced) && slices.Contains(r.notes, forced[0])) || !r.seconds.takes(next.seconds) || len(r.parts) != len(next.parts) {
-		return false
+	const forced = "no sync sample at its start"
+	same := len(next.notes) == 0
+	if slices.Contains(r.notes, forced) {
+		same = slices.Equal(next.notes, []string{forced})
 	}
-	if slices.Contains(r.notes, forced[0]) && len(next.notes) == 0 {
+	if !same || !r.seconds.takes(next.seconds) || len(r.parts) != len(next.parts) {
 		return false
 	}
 	for i, p := range r.parts {

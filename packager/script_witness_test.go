@@ -41,7 +41,6 @@ type watchedLane struct {
 	window   *packager.Window
 	now      list
 	segments []*watchedSegment
-	gone     int // discontinuities that have left the playlist
 }
 
 type watchedSegment struct {
@@ -141,7 +140,7 @@ func (w *witness) see(e *watchedEpoch, l *watchedLane) {
 	if now.ended && now.hint != "" || !now.ended && now.hint == "" {
 		w.fault("%s: ended %v, hint %q", l.name, now.ended, now.hint)
 	}
-	l.now, l.gone = now, now.discontinuities
+	l.now = now
 	for _, s := range now.segments {
 		w.seeSegment(e, l, s)
 	}
