@@ -136,7 +136,7 @@ func (s *Stream) SetTrack(t media.Track) error {
 		s.relayout()
 		return nil
 	}
-	if !bytes.Equal(l.track.Config, t.Config) {
+	if !bytes.Equal(s.packer.coming(l).Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil
@@ -187,8 +187,9 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
+	if silent := s.prelude == nil && s.packer.silent(now); silent || s.prelude == nil && s.late(m) {
 		s.relayout()
+		s.prelude.waited = silent
 	}
 	if s.prelude == nil {
 		return s.write(m, now)

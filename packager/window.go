@@ -24,13 +24,13 @@ type part struct {
 // segment is a segment that is complete or growing; immutable once a Window holds
 // it (a growing one is replaced, not changed).
 type segment struct {
-	msn           uint64
-	start, end    time.Duration
-	pdt           time.Time
-	init          *section
-	discontinuity bool
-	parts         []part
-	size          int64
+	msn        uint64
+	start, end time.Duration
+	pdt        time.Time
+	init       *section
+	breaks     int // discontinuities since the segment before
+	parts      []part
+	size       int64
 }
 
 // Window is what one rendition offers at one moment: its playlist and every segment
