@@ -1,0 +1,170 @@
+package origin_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"barrage/internal/safehttp"
+	"barrage/packager"
+	"barrage/packager/origin"
+)
+
+// stand is a site behind a real server.
+type stand struct {
+	*site
+	b    *testing.B
+	addr string
+}
+
+// listen opens a site of 4.65 Mb/s in parts of 200 ms.
+func listen(b *testing.B) *stand {
+	b.Helper()
+	cfg := packager.DefaultConfig()
+	cfg.PartDuration = 200 * time.Millisecond
+	s := &stand{site: openAs(b, origin.Options{}, cfg, 4_650_000/8/30), b: b}
+	l, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.addr = l.Addr().String()
+	server := safehttp.Server(s.handler)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	b.Cleanup(func() { _ = server.Close(); <-done })
+	return s
+}
+
+// load runs a crowd, and meanwhile what the server has to do. It returns the time that
+// this process computed until the last answer was read.
+func (s *stand) load(c crowd, meanwhile func()) (seen tally, used time.Duration) {
+	s.b.Helper()
+	c.Addr = s.addr
+	text, err := json.Marshal(c)
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	cmd := exec.CommandContext(s.b.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), loadVar+"="+string(text))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	begin := cpu(s.b)
+	if err = cmd.Start(); err != nil {
+		s.b.Fatal(err)
+	}
+	meanwhile()
+	err = json.NewDecoder(out).Decode(&seen)
+	used = cpu(s.b) - begin
+	if err = errors.Join(err, in.Close(), cmd.Wait()); err != nil || seen.Failures != "" {
+		s.b.Fatal(err, seen.Failures)
+	}
+	return seen, used
+}
+
+// cpu is what this process has computed.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// resident is the memory of this process in KiB.
+func resident(b *testing.B) int {
+	b.Helper()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest + " ?")[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib
+}
+
+// until looks every millisecond whether n requests wait.
+func (s *stand) until(n int) {
+	s.b.Helper()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for waiting(s.b, s.site) != float64(n) {
+		<-again.C
+	}
+}
+
+// BenchmarkAnswers: what one answer costs the server, on connections that stay open.
+func BenchmarkAnswers(b *testing.B) {
+	for _, c := range []struct{ name, path string }{
+		{"playlist", "v0.m3u8"}, {"reload", "v0.m3u8?_HLS_msn=4&_HLS_part=0"}, {"part", "v0/p31.m4s"}, {"audio part", "a0/p31.m4s"}, {"segment", "v0/s2.m4s"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := listen(b)
+			seen, used := s.load(crowd{Conns: 64, Requests: b.N, Paths: []string{s.base + c.path}}, func() {})
+			b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/op")
+			b.ReportMetric(used.Seconds()/float64(seen.Bytes)*1e9, "cpu-s/GB")
+		})
+	}
+}
+
+// BenchmarkBlocked: 10,000 reloads that wait for one part.
+func BenchmarkBlocked(b *testing.B) {
+	const n = 10_000
+	for b.Loop() {
+		s := listen(b)
+		before, after := resident(b), 0
+		var waited time.Duration
+		var fed time.Time
+		begin := cpu(b)
+		seen, used := s.load(crowd{Conns: n, Requests: n, Paths: []string{s.base + "v0.m3u8?_HLS_msn=%d&_HLS_part=%d"}, MSN: 4, Part: 2, Parts: 10}, func() {
+			s.until(n)
+			after = resident(b)
+			waited, fed = cpu(b)-begin, time.Now()
+			s.feed(6)
+		})
+		used -= waited
+		last := time.Unix(0, seen.Ended[n-1]).Sub(fed)
+		b.ReportMetric(float64(last.Milliseconds()), "last-ms")
+		b.ReportMetric(float64(used.Microseconds())/n, "cpu-us/waiter")
+		b.ReportMetric(float64(after-before)/n, "KiB/waiter")
+	}
+}
+
+// BenchmarkViewers: low-latency players, each with a connection for each rendition:
+// a reload that waits, the part, and again.
+func BenchmarkViewers(b *testing.B) {
+	const n, rounds = 200, 50
+	for b.Loop() {
+		s := listen(b)
+		seen, used := s.load(crowd{
+			Conns: n, Requests: n * rounds * 4, MSN: 4, Part: 2, Number: 33, Parts: 10,
+			Paths: []string{s.base + "v0.m3u8?_HLS_msn=%d&_HLS_part=%d", s.base + "v0/p%d.m4s", s.base + "a0.m3u8?_HLS_msn=%d&_HLS_part=%d", s.base + "a0/p%d.m4s"},
+		}, func() {
+			for range rounds {
+				s.until(n)
+				s.feed(6)
+			}
+		})
+		b.ReportMetric(float64(used.Microseconds())/(n*rounds*4), "cpu-us/request")
+		b.ReportMetric(used.Seconds()/float64(seen.Bytes)*1e9, "cpu-s/GB")
+	}
+}
