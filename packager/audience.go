@@ -56,8 +56,9 @@ func (a *audience) seen(p Player, at time.Time) {
 		table = a.slots.Load()
 	}
 	now := secondOf(at)
-	mark := (p.ID|1<<63)&^secondMask | now               // never 0
-	for !note(table, int(p.Place%audienceSlots), mark) { // somebody took the slot
+	mark := (p.ID|1<<63)&^secondMask | now // never 0
+	for noted := false; !noted; {          // again when somebody took the slot
+		noted = note(table, int(p.Place%audienceSlots), mark)
 	}
 }
 

@@ -147,7 +147,11 @@ func (s *stand) until(n int) {
 func BenchmarkAnswers(b *testing.B) {
 	for _, c := range []struct{ name, path string }{
 		{"bare playlist", "v0.m3u8"},
-		{"playlist", "v0.m3u8"}, {"reload", "v0.m3u8?_HLS_msn=4&_HLS_part=0"}, {"part", "v0/p31.m4s"}, {"audio part", "a0/p31.m4s"}, {"segment", "v0/s2.m4s"},
+		{"playlist", "v0.m3u8"},
+		{"reload", "v0.m3u8?_HLS_msn=4&_HLS_part=0"},
+		{"part", "v0/p31.m4s"},
+		{"audio part", "a0/p31.m4s"},
+		{"segment", "v0/s2.m4s"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := listen(b, strings.HasPrefix(c.name, "bare"))
@@ -166,6 +170,7 @@ func BenchmarkBlocked(b *testing.B) {
 }
 
 func benchmarkBlocked(b *testing.B, bare bool) {
+	b.Helper()
 	const n = 10_000
 	var last, cost time.Duration
 	var memory int

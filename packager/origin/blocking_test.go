@@ -101,11 +101,11 @@ func TestClientLeaves(t *testing.T) {
 	})
 }
 
-func waiting(t testing.TB, s *site) float64 {
-	t.Helper()
+func waiting(tb testing.TB, s *site) float64 {
+	tb.Helper()
 	all, err := s.prom.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range all {
 		if f.GetName() == "barrage_origin_waiting_requests" {

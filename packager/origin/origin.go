@@ -179,11 +179,11 @@ var (
 // make a map of all of them for every reload.
 func parameter(query, name string) (value string, ok bool) {
 	for pair := range strings.SplitSeq(query, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		if key, err := url.QueryUnescape(key); err != nil || key != name {
+		key, text, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(key); err != nil || decoded != name {
 			continue
 		}
-		value, err := url.QueryUnescape(value)
+		value, err := url.QueryUnescape(text)
 		if err != nil {
 			value = "" // no directive has such a value
 		}
