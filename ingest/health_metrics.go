@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"barrage/ingest/certs"
+	"barrage/internal/certs"
 
 	"github.com/prometheus/client_golang/prometheus"
 )

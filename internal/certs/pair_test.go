@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"barrage/ingest/certs"
+	"barrage/internal/certs"
 )
 
 // issue writes a new pair for name.
