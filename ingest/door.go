@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"barrage/internal/certs"
+	"barrage/ingest/certs"
 
 	"github.com/yutopp/go-rtmp"
 )

@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"barrage/internal/certs"
+	"barrage/ingest/certs"
 
 	"github.com/prometheus/client_golang/prometheus"
 )

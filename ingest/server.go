@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"barrage/ingest/auth"
+	"barrage/ingest/certs"
 	"barrage/ingest/guard"
-	"barrage/internal/certs"
 	"barrage/packager/media"
 
 	"github.com/prometheus/client_golang/prometheus"

@@ -18,7 +18,7 @@ import (
 	"barrage/chat/redisbroker"
 	"barrage/ingest"
 	"barrage/ingest/auth"
-	"barrage/internal/certs"
+	"barrage/ingest/certs"
 	"barrage/internal/safehttp"
 	"barrage/internal/token"
 	"barrage/packager"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"barrage/internal/certs"
+	"barrage/ingest/certs"
 )
 
 // People are shown names that the certificate is for: programs refuse any other.

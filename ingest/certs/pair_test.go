@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"barrage/internal/certs"
+	"barrage/ingest/certs"
 )
 
 // issue writes a new pair for name.
