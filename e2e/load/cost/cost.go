@@ -54,3 +54,32 @@ func Parse(stat []byte, page int64) (Usage, error) {
 	}
 	return Usage{CPU: time.Duration(n[0]+n[1]) * tick, RSS: n[2] * page}, nil
 }
+
+// Machine returns the CPU time that all processes of this machine have taken so far.
+func Machine() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return ParseMachine(stat)
+}
+
+// ParseMachine reads the first line of proc(5)'s stat: "cpu" and the times of user,
+// nice, system, idle, iowait, irq, softirq and steal.
+func ParseMachine(stat []byte) (busy time.Duration, err error) {
+	line, _, _ := strings.Cut(string(stat), "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, fmt.Errorf("stat %.80q: no line of all CPUs", stat)
+	}
+	for i, field := range fields[1:9] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("stat: %w", err)
+		}
+		if i != 3 && i != 4 { // neither idle nor iowait
+			busy += time.Duration(n) * tick
+		}
+	}
+	return busy, nil
+}

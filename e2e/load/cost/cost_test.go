@@ -24,3 +24,18 @@ func TestStat(t *testing.T) {
 		t.Errorf("own usage %+v, %v", u, err)
 	}
 }
+
+func TestMachine(t *testing.T) {
+	busy, err := cost.ParseMachine([]byte("cpu  100 20 3 4000 500 6 70 8 0 0\ncpu0 1 2 3\n"))
+	if err != nil || busy != 2070*time.Millisecond {
+		t.Errorf("busy %v, %v, want 2.07 s", busy, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu 1 2 x 4 5 6 7 8"} {
+		if _, err = cost.ParseMachine([]byte(bad)); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+	if busy, err = cost.Machine(); err != nil || busy <= 0 {
+		t.Errorf("this machine: %v, %v", busy, err)
+	}
+}

@@ -33,6 +33,7 @@ type report struct {
 	Blocked      *blocked         `json:"blocked,omitempty"`
 	Server       *spent           `json:"server,omitempty"`
 	Generator    *spent           `json:"generator"`
+	OtherCores   float64          `json:"other_cores"` // everything else on this machine
 }
 
 // timing is one distribution by name.
@@ -108,6 +109,7 @@ func (r *report) print(w io.Writer) {
 				who.name, c.CPUSeconds, c.Cores, c.MicrosPerRequest, c.SecondsPerGB, c.RSS>>20, c.RSSBefore>>20)
 		}
 	}
+	p("everything else on this machine took %.2f cores; the more, the less the times above say", r.OtherCores)
 	for _, what := range slices.Sorted(maps.Keys(r.Errors)) {
 		p("error: %s, %d times", what, r.Errors[what])
 	}
@@ -118,6 +120,7 @@ type measurement struct {
 	pid         int
 	at          time.Time
 	server, own cost.Usage
+	machine     time.Duration
 }
 
 func begin(pid int) (m measurement, err error) {
@@ -125,7 +128,10 @@ func begin(pid int) (m measurement, err error) {
 	if m.server, err = cost.Of(pid); err != nil {
 		return m, err
 	}
-	m.own, err = cost.Of(os.Getpid())
+	if m.own, err = cost.Of(os.Getpid()); err != nil {
+		return m, err
+	}
+	m.machine, err = cost.Machine()
 	return m, err
 }
 
@@ -137,8 +143,10 @@ func (m measurement) end(r *report) error {
 	}
 	r.Seconds = now.at.Sub(m.at).Seconds()
 	r.Generator = r.spent(m.own, now.own)
+	r.OtherCores = (now.machine-m.machine).Seconds()/r.Seconds - r.Generator.Cores
 	if m.pid != 0 {
 		r.Server = r.spent(m.server, now.server)
+		r.OtherCores -= r.Server.Cores
 	}
 	return nil
 }
