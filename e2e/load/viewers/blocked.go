@@ -95,7 +95,8 @@ func watchBlocked(ctx context.Context, s settings, base *url.URL, net transport,
 func (h *hall) one(ctx context.Context, k kind, path string) (arrival, error) {
 	h.net.send(order{kind: k, path: path, asked: time.Now()})
 	for ctx.Err() == nil {
-		for _, a := range h.net.wait(time.Second) {
+		if came := h.net.wait(time.Second); len(came) > 0 {
+			a := came[0]
 			if a.err == nil && a.status != http.StatusOK {
 				a.err = fmt.Errorf("%s: %d", path, a.status)
 			}

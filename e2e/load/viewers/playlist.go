@@ -95,7 +95,7 @@ func resolve(base *url.URL, uri string) (string, error) {
 func attribute(list, name string) string {
 	for list != "" {
 		key, rest, _ := strings.Cut(list, "=")
-		value := ""
+		var value string
 		if strings.HasPrefix(rest, `"`) {
 			value, rest, _ = strings.Cut(rest[1:], `"`)
 			_, list, _ = strings.Cut(rest, ",")

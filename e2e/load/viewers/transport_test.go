@@ -99,6 +99,7 @@ func collect(t *testing.T, net transport, n int) map[string]arrival {
 
 func TestTransports(t *testing.T) {
 	each(t, func(t *testing.T, s *site, way transport) {
+		t.Helper()
 		now := time.Now()
 		for viewer := range 3 {
 			way.send(order{viewer: viewer, kind: kindPlaylist, path: "/playlist?a=b", asked: now})
@@ -111,7 +112,7 @@ func TestTransports(t *testing.T) {
 			if list.err != nil || list.status != 200 || string(list.body) != "list of a=b for gzip" || list.size != int64(len(list.body)) {
 				t.Errorf("playlist: %d %q %v", list.status, list.body, list.err)
 			}
-			if media.err != nil || media.size != 1<<20 || media.body != nil && len(media.body) > 0 || !media.done.After(now) {
+			if media.err != nil || media.size != 1<<20 || len(media.body) > 0 || !media.done.After(now) {
 				t.Errorf("media: %d bytes, %d kept, %v", media.size, len(media.body), media.err)
 			}
 			if missing.err != nil || missing.status != 404 {
@@ -134,6 +135,7 @@ func TestTransports(t *testing.T) {
 // TestWaitEndsInTime: nothing came, or something waits on the server.
 func TestWaitEndsInTime(t *testing.T) {
 	each(t, func(t *testing.T, s *site, way transport) {
+		t.Helper()
 		if came := way.wait(time.Millisecond); len(came) != 0 {
 			t.Errorf("%v came from nowhere", came)
 		}
@@ -259,8 +261,8 @@ func said(t *testing.T, pieces []string) arrival {
 	var server sync.WaitGroup
 	next := make(chan struct{}, len(pieces))
 	server.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
+		conn, refused := listener.Accept()
+		if refused != nil {
 			return
 		}
 		defer func() { _ = conn.Close() }()
