@@ -17,11 +17,12 @@ import (
 // registry's timers too: all of that under mu, as is Status. Players are answered
 // from view and share no lock with them.
 type Stream struct {
-	room     string
-	env      *env
-	view     atomic.Pointer[view]
-	away     atomic.Bool
-	audience audience
+	room    string
+	env     *env
+	view    atomic.Pointer[view]
+	away    atomic.Bool
+	named   audience // players by the session that they name
+	guessed audience // and those that name none
 
 	mu       sync.Mutex
 	phase    Phase
@@ -76,8 +77,19 @@ func (s *Stream) Current() (*Epoch, bool) {
 // Away says that the publisher is gone and waited for: nothing new will come soon.
 func (s *Stream) Away() bool { return s.away.Load() }
 
-// Seen notes a request of an HLS player, known by a hash of what tells it apart.
-func (s *Stream) Seen(player uint64) { s.audience.seen(player, s.env.now()) }
+// Seen notes a request of an HLS player.
+func (s *Stream) Seen(p Player) {
+	if p.Exact {
+		s.named.seen(p, s.env.now())
+		return
+	}
+	s.guessed.seen(p, s.env.now())
+}
+
+func (s *Stream) players() Players {
+	now := s.env.now()
+	return Players{Exact: s.named.count(now), Estimated: s.guessed.count(now)}
+}
 
 // attach takes the stream for a publisher.
 func (s *Stream) attach(now time.Time) error {

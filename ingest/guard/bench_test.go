@@ -59,16 +59,21 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-// BenchmarkGuardAndLibrary is the whole way from the bytes of a client to samples
-// that a packager may keep, in one goroutine.
+// BenchmarkGuardAndLibrary is the whole way from the bytes of a client through the
+// demuxer, in one goroutine; "kept" copies every sample for a packager to keep.
 func BenchmarkGuardAndLibrary(b *testing.B) {
-	for _, chunk := range []int{128, 4096, 65536} {
-		b.Run(fmt.Sprint(chunk), func(b *testing.B) {
+	for i, chunk := range []int{128, 4096, 65536, 128, 4096, 65536} {
+		d := demuxer{keep: i >= 3}
+		name := fmt.Sprint(chunk)
+		if d.keep {
+			name += "/kept"
+		}
+		b.Run(name, func(b *testing.B) {
+			d.samples = 0
 			head := publisher().chunkSize(chunk)
 			w := newWire()
 			w.chunk = chunk
 			data := tenSeconds(w).b
-			var d demuxer
 			loop := &looped{head: append(handshake(), head.b...), body: data, left: b.N}
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
@@ -99,7 +104,8 @@ func cpu(tb testing.TB) time.Duration {
 // demuxer does with a message what ingest does.
 type demuxer struct {
 	packets []flv.Packet
-	sample  []byte // the last one
+	keep    bool
+	sample  []byte // the last one that was kept
 	samples int
 }
 
@@ -117,7 +123,9 @@ func (d *demuxer) media(kind guard.Kind, _ uint32, body []byte) (err error) {
 				return fmt.Errorf("%d bytes are no picture: %w", len(p.Data), err)
 			}
 		}
-		d.sample = bytes.Clone(p.Data)
+		if d.keep {
+			d.sample = bytes.Clone(p.Data)
+		}
 		d.samples++
 	}
 	return nil
