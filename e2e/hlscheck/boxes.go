@@ -84,6 +84,9 @@ func (t *Track) named(codecs string) bool {
 	return false
 }
 
+// nonSync is the flag sample_is_non_sync_sample (ISO/IEC 14496-12, 8.8.3.1).
+const nonSync = 1 << 16
+
 // span reads the fragments of a part or segment.
 func (t *Track) span(data []byte) (s Span, err error) {
 	file, err := mp4.DecodeFile(bytes.NewReader(data))
@@ -101,7 +104,7 @@ func (t *Track) span(data []byte) (s Span, err error) {
 			for i := range samples {
 				one := &samples[i]
 				if !found {
-					found, s.Sync, s.Start = true, one.IsSync(), t.at(one.DecodeTime)
+					found, s.Sync, s.Start = true, one.Flags&nonSync == 0, t.at(one.DecodeTime)
 				}
 				end = one.DecodeTime + uint64(one.Dur)
 				s.Unit = max(s.Unit, t.at(uint64(one.Dur)))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"barrage/e2e/hlscheck"
@@ -18,10 +19,17 @@ type fault struct {
 	change func(*origin)
 	opts   hlscheck.Options
 	also   string // a rule that cannot but fire too
+	long   bool   // needs the whole stream, not its first half minute
+}
+
+// whole is f for all of the stream.
+func (f fault) whole() fault {
+	f.long = true
+	return f
 }
 
 // late is when values change that must not: in the middle of a segment.
-const late = 42
+const late = 43
 
 // listing breaks a playlist before it is written; "" is every rendition, "hls" those of fragmented MP4.
 func listing(name string, from int, edit func(m *hlscheck.Media)) fault {
@@ -99,13 +107,9 @@ func directed(r *http.Request, a *answer) bool {
 
 // once is true for the first request that matches.
 func once(match func(o *origin, r *http.Request) bool) func(o *origin, r *http.Request) bool {
-	left := map[*origin]int{}
+	var done atomic.Bool
 	return func(o *origin, r *http.Request) bool {
-		if left[o] > 0 || !match(o, r) {
-			return false
-		}
-		left[o]++
-		return true
+		return match(o, r) && done.CompareAndSwap(false, true)
 	}
 }
 
@@ -159,12 +163,12 @@ func playlistFaults() map[string]fault {
 		"can-skip-until-6x":       listing("v0", 0, func(m *hlscheck.Media) { m.CanSkipUntil = 11 * time.Second }),
 		"can-block-reload":        listing("v0", 0, func(m *hlscheck.Media) { m.CanBlock = false }),
 		"delta-offered":           {change: func(o *origin) { o.parts, o.window, o.boundary = 280, 62, 0 }},
-		"segment-duration":        {change: func(o *origin) { o.perSeg = 6 }},
+		"segment-duration":        {change: func(o *origin) { o.perSeg, o.parts = 6, 66 }},
 		"six-segments":            {change: func(o *origin) { o.window = 5 }},
 		"endlist-no-hint": {change: func(o *origin) {
 			o.list = func(name string, _ int, m *hlscheck.Media) {
 				if m.Ended && name == "v0" {
-					m.Hint = "v0/p120.m4s"
+					m.Hint = "v0/p999.m4s"
 				}
 			}
 		}},
@@ -199,9 +203,8 @@ func numberFaults() map[string]fault {
 				return old.route(r)
 			}
 		}},
-		"discontinuity-sequence": listing("hls", 0, func(m *hlscheck.Media) { m.DiscontinuitySequence = 0 }),
+		"discontinuity-sequence": listing("hls", 95, func(m *hlscheck.Media) { m.DiscontinuitySequence = 0 }).whole(),
 		"discontinuity-sequence-there": {change: func(o *origin) {
-			o.parts = 60
 			o.text = func(_ *http.Request, text string) string {
 				return strings.Replace(text, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n", "", 1)
 			}
@@ -212,12 +215,12 @@ func numberFaults() map[string]fault {
 			}
 		}),
 		"pdt-rises": segmentOf("hls", func(s *hlscheck.Segment) {
-			if s.MSN >= 20 {
+			if s.MSN >= 14 {
 				s.PDT = s.PDT.Add(-30 * time.Second)
 			}
 		}),
 		"pdt-follows-extinf": segmentOf("hls", func(s *hlscheck.Segment) {
-			if s.MSN >= 20 {
+			if s.MSN >= 14 {
 				s.PDT = s.PDT.Add(100 * time.Millisecond)
 			}
 		}),
@@ -288,7 +291,7 @@ func edgeFaults() map[string]fault {
 				}
 			}
 		}},
-		"skip-boundary": {change: func(o *origin) {
+		"skip-boundary": {long: true, change: func(o *origin) {
 			o.before = func(o *origin, r *http.Request) *answer {
 				if r.URL.RawQuery != "_HLS_skip=YES" || o.ended() {
 					return nil
@@ -491,7 +494,7 @@ func mediaFaults() map[string]fault {
 	}
 	return map[string]fault{
 		"listed-is-there": instead(func(_ *origin, r *http.Request) *answer {
-			if r.URL.Path == "/v0/s29.m4s" {
+			if r.URL.Path == "/v0/s15.m4s" {
 				return refuse(http.StatusNotFound)
 			}
 			return nil
@@ -510,7 +513,7 @@ func mediaFaults() map[string]fault {
 				return refuse(http.StatusNotFound)
 			}
 			return nil
-		}),
+		}).whole(),
 		"removed-part-stays": instead(func(o *origin, r *http.Request) *answer {
 			var k int
 			if n, _ := fmt.Sscanf(r.URL.Path, "/v0/p%d.m4s", &k); n == 1 && k+20 < o.published() {
@@ -525,7 +528,7 @@ func mediaFaults() map[string]fault {
 			if s.URI != "" {
 				s.Duration += 2 * time.Millisecond
 			}
-		}),
+		}).whole(),
 		"media-without-hole": {change: func(o *origin) {
 			o.samples = func(name string, k int, s []media.Sample) {
 				for i := range s {
@@ -583,7 +586,13 @@ func variantFaults() map[string]fault {
 		"same-target-duration": listing("a0", 0, func(m *hlscheck.Media) {
 			m.TargetDuration, m.HoldBack, m.CanSkipUntil = 3*time.Second, 9*time.Second, 18*time.Second
 		}),
-		"same-boundaries":      segmentOf("a0", func(s *hlscheck.Segment) { s.PDT = s.PDT.Add(100 * time.Millisecond) }),
-		"same-discontinuities": listing("a0", 0, func(m *hlscheck.Media) { m.DiscontinuitySequence++ }),
+		"same-boundaries": segmentOf("a0", func(s *hlscheck.Segment) { s.PDT = s.PDT.Add(100 * time.Millisecond) }),
+		"same-discontinuities": {change: func(o *origin) {
+			o.list = func(name string, _ int, m *hlscheck.Media) {
+				if name == "a0" {
+					m.DiscontinuitySequence++
+				}
+			}
+		}},
 	}
 }

@@ -99,11 +99,17 @@ const (
 	transport  = "/ts.m3u8"
 )
 
+// shortStream is how many parts are enough for most faults.
+const shortStream = 68
+
 // run watches a stream of an origin from its first segment to its end.
 func run(t *testing.T, url string, f fault) (result *hlscheck.Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOrigin()
+		if !f.long {
+			o.parts = shortStream
+		}
 		f.change(o)
 		opts := f.opts
 		opts.URL, opts.For = url, time.Duration(o.parts)*partLength+30*time.Second
@@ -118,7 +124,7 @@ func run(t *testing.T, url string, f fault) (result *hlscheck.Result) {
 func TestGoodStream(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	good := fault{change: func(*origin) {}}
+	good := fault{change: func(*origin) {}, long: true}
 	result := run(t, fragmented, good)
 	for i, r := range run(t, transport, good).Tallies {
 		sum := &result.Tallies[i]

@@ -5,11 +5,13 @@ import (
 	"compress/gzip"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"barrage/e2e/hlscheck"
@@ -35,6 +37,7 @@ type origin struct {
 	perSeg   int // parts of a segment
 	window   int // segments listed
 	boundary time.Duration
+	zips     *sync.Pool
 
 	out     func(n int) int                                          // how many parts are out; nil: by the clock
 	list    func(name string, n int, m *hlscheck.Media)              // a playlist before it is written
@@ -54,7 +57,10 @@ type answer struct {
 }
 
 func newOrigin() *origin {
-	return &origin{start: time.Now(), parts: 120, perSeg: 4, window: 12, boundary: 12 * time.Second}
+	return &origin{start: time.Now(), parts: 120, perSeg: 4, window: 12, boundary: 12 * time.Second, zips: &sync.Pool{New: func() any {
+		z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+		return z
+	}}}
 }
 
 func (o *origin) published() int {
@@ -347,9 +353,11 @@ func (o *origin) zip(r *http.Request, text, cache string) *answer {
 	a := reply(http.StatusOK, "application/vnd.apple.mpegurl", cache, []byte(text))
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		var b bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+		z := o.zips.Get().(*gzip.Writer) // a new one costs more than all else here
+		z.Reset(&b)
 		_, _ = z.Write(a.body)
 		_ = z.Close()
+		o.zips.Put(z)
 		a.body = b.Bytes()
 		a.header.Set("Content-Encoding", "gzip")
 	}

@@ -81,6 +81,9 @@ func (f *follower) probe(ctx context.Context, name, query string) {
 	answer := f.ask(limited, f.r, Ask{Kind: KindPlaylist, URL: f.r.url, Query: query})
 	if answer == nil && ctx.Err() == nil {
 		answer = &Answer{URL: f.r.url.String() + "?" + query, Header: http.Header{}} // status 0: it blocked
+		f.mu.Lock()
+		f.r.grown = time.Time{} // what came meanwhile was not seen coming
+		f.mu.Unlock()
 	}
 	p := &Probe{Name: name, R: f.r, Answer: answer, Before: before}
 	if answer != nil && answer.Status == http.StatusOK {
@@ -125,12 +128,21 @@ func (f *follower) delta(ctx, aside context.Context, before *Media) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sent(raw, short)
-	if raw.Skipped > 0 && full.Skipped == 0 && before != nil && raw.Last() == full.Last() && raw.Hint == full.Hint && raw.Ended == full.Ended {
+	if raw.Skipped > 0 && full.Skipped == 0 && before != nil && raw.tail() == full.tail() {
 		e := &Delta{R: f.r, Raw: raw, Full: full}
 		e.Merged, e.Err = raw.Merge(before)
 		f.see(e)
 	}
 	f.take(aside, whole, nil)
+}
+
+// tail tells states of a playlist apart, even when the numbers in one are wrong.
+func (m *Media) tail() string {
+	if len(m.Segments) == 0 {
+		return ""
+	}
+	s := m.Segments[len(m.Segments)-1]
+	return fmt.Sprint(s.URI, s.Parts, m.Hint, m.Ended)
 }
 
 // afterEnd asks what a stream that has ended must answer as if there were no

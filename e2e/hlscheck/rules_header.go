@@ -1,7 +1,6 @@
 package hlscheck
 
 import (
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -101,17 +100,20 @@ func cacheRules() []Rule {
 	}
 }
 
-// lifetime is how long a cache may keep the answer; for ever when nothing says so.
+// asLongAsItLikes is how long a cache may keep what says nothing of it (RFC 9111, 4.2.2).
+const asLongAsItLikes = 365 * 24 * time.Hour
+
+// lifetime is how long a cache may keep the answer.
 func (a *Answer) lifetime() time.Duration {
-	age := time.Duration(math.MaxInt64)
+	age := asLongAsItLikes
 	for word := range strings.SplitSeq(strings.Join(a.Header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(word)), "=")
 		switch name {
 		case "no-store", "no-cache":
 			return 0
-		case "max-age", "s-maxage":
+		case "max-age":
 			if n, err := strconv.ParseInt(value, 10, 32); err == nil {
-				age = min(age, time.Duration(n)*time.Second)
+				age = time.Duration(n) * time.Second
 			}
 		}
 	}

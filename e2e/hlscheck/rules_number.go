@@ -38,7 +38,7 @@ func numberRules() []Rule {
 			}
 		})},
 		{"discontinuity-sequence", "6.2.2", Must, "a discontinuity that leaves the playlist", on(func(t *Tally, e *Reload) {
-			if e.Old == nil || e.Now.MediaSequence <= e.Old.MediaSequence {
+			if e.Old == nil || e.Now.MediaSequence < e.Old.MediaSequence {
 				return
 			}
 			want := e.Old.DiscontinuitySequence
