@@ -16,7 +16,8 @@
 //     pointers to immutable values. Only Stream.Status takes Stream.mu, for moments.
 //   - What was published never changes: a URI means the same bytes for ever, media
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
-//   - The memory of a room is bounded by Config.Window and Config.WindowBytes.
+//   - The memory of a room is bounded by Config.Window and Config.WindowBytes, that of
+//     all rooms by Config.TotalBytes.
 //   - A blocked reader is woken by the next part, by the end, or by its context.
 //
 // # Decisions
@@ -27,10 +28,13 @@
 //   - A publisher that comes back within the grace goes on in the same epoch, with a
 //     discontinuity and new init sections; other tracks start another epoch. Players
 //     survive the first without noticing much, and nothing survives the second.
+//   - A playlist is written when the first player asks for it, and once, over with
+//     every part: a thousand rooms that nobody watches cost no playlists, and waiting
+//     players share the one that the first of them writes.
 //   - Part URIs are one running number per rendition, over segment and index: the
 //     preload hint is right even when a sync sample opens a new segment.
-//   - Every stream renders under its own mutex, over one goroutine a stream: a part
-//     costs tens of microseconds, and a hop would cost a wake-up of every publisher.
+//   - Every stream cuts under its own mutex, over one goroutine a stream: a part
+//     costs microseconds, and a hop would cost a wake-up of every publisher.
 //   - Players are counted in a fixed table of hashes, over sessions in URIs: addresses
 //     stay the same for everybody, so that caches work.
 package packager

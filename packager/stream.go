@@ -33,6 +33,7 @@ type Stream struct {
 	packer   *packer                    // the epoch that is written
 	tracks   map[media.Kind]media.Track // what the publisher said it sends
 	deadline time.Time
+	expected int64 // bytes that the budget holds for a session without an epoch
 }
 
 // view is what readers find: immutable.
@@ -88,13 +89,18 @@ func (s *Stream) attach(now time.Time) error {
 	if s.attached {
 		return fmt.Errorf("attach to room %s: %w, whose connection must end first", s.room, ErrStreamBusy)
 	}
-	s.attached = true
-	s.deadline = time.Time{}
-	if s.packer == nil {
+	if s.session == nil {
+		expected, ok := s.env.budget.enter()
+		if !ok {
+			return fmt.Errorf("attach to room %s: %w", s.room, ErrFull)
+		}
+		s.expected = expected
 		s.session = &session{id: newID(now), clock: newClock(now)}
 		s.setView(s.view.Load().epochs, nil)
 		s.enter(PhaseStarting)
 	}
+	s.attached = true
+	s.deadline = time.Time{}
 	s.tracks = map[media.Kind]media.Track{}
 	s.prelude = newPrelude(s.packer != nil)
 	return nil
@@ -127,7 +133,8 @@ func (s *Stream) SetTrack(t media.Track) error {
 	}
 	l := s.packer.lane(t.Kind)
 	if l == nil || l.track.Codec != t.Codec { // later than the layout, or another decoder: another epoch
-		return s.relayout()
+		s.relayout()
+		return nil
 	}
 	if !bytes.Equal(l.track.Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
@@ -162,14 +169,13 @@ func (s *Stream) writable() error {
 
 // relayout ends the epoch because another track has come, or one has gone, and
 // collects for the next.
-func (s *Stream) relayout() error {
-	err := s.retire()
+func (s *Stream) relayout() {
+	s.retire()
 	s.setView(s.view.Load().epochs, nil) // a player that comes now would get the ended one
 	s.prelude = newPrelude(false)
 	for _, t := range s.tracks {
 		s.prelude.setTrack(t, s.env.now())
 	}
-	return err
 }
 
 // WriteSample takes one access unit and owns its Data from now on. What it
@@ -182,9 +188,7 @@ func (s *Stream) WriteSample(m media.Sample) error {
 	}
 	now := s.env.now()
 	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
-		if err := s.relayout(); err != nil {
-			return err
-		}
+		s.relayout()
 	}
 	if s.prelude == nil {
 		return s.write(m, now)
@@ -199,8 +203,11 @@ func (s *Stream) WriteSample(m media.Sample) error {
 // late says that m begins a track that was announced but did not deliver before
 // the layout was frozen.
 func (s *Stream) late(m media.Sample) bool {
+	if s.packer.lane(m.Kind) != nil {
+		return false
+	}
 	_, known := s.tracks[m.Kind]
-	return known && s.packer.lane(m.Kind) == nil && (m.Sync || m.Kind == media.Audio)
+	return known && (m.Sync || m.Kind == media.Audio)
 }
 
 func (s *Stream) write(m media.Sample, at time.Time) error {
@@ -218,9 +225,7 @@ func (s *Stream) settle() error {
 	s.prelude = nil
 	layout := p.layout()
 	if s.packer != nil && !s.packer.accepts(layout) {
-		if err := s.retire(); err != nil {
-			return err
-		}
+		s.retire()
 		p.resume = false
 		s.prelude = p // measure the first GOP of the new epoch
 		return nil
@@ -244,9 +249,11 @@ func (s *Stream) settle() error {
 		}
 	}
 	s.packer.quiet = false
-	err := s.packer.publish(s.env.now())
+	s.packer.publish(s.env.now())
 	s.show()
-	return err
+	s.env.budget.settled(s.expected)
+	s.expected = 0
+	return nil
 }
 
 // accepts says that a publisher with such tracks can go on in the epoch.
@@ -273,7 +280,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		s.env.metrics.bytes.Sub(float64(epochs[0].bytes))
+		s.env.budget.account(epochs[0], 0, 0)
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -281,18 +288,19 @@ func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 }
 
 // retire ends the epoch; it stays available for as long as it could be watched.
-func (s *Stream) retire() error {
+func (s *Stream) retire() {
 	if s.packer == nil {
-		return nil
+		return
 	}
-	err := s.packer.finish()
+	s.packer.finish()
 	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
+	kept := s.packer.epoch.held
 	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
-		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
+		kept = 0
 	}
+	s.env.budget.account(s.packer.epoch, kept, kept)
 	s.packer = nil
 	s.env.wake()
-	return err
 }
 
 // enter changes the phase.
@@ -321,25 +329,22 @@ func (s *Stream) Detach(clean bool) {
 		grace = s.env.clean
 	}
 	if s.packer == nil || s.packer.epoch.index.Load() == nil {
-		s.note(s.end(now))
+		s.end(now)
 		return
 	}
-	s.note(s.packer.pause(now))
+	s.packer.pause(now)
 	s.deadline = now.Add(grace)
 	s.enter(PhaseAway)
 	s.env.wake()
 }
 
-func (s *Stream) note(err error) {
-	if err != nil {
-		s.env.log.Error("playlist not rendered", "room", s.room, "err", err)
-	}
-}
-
 // end ends the session.
-func (s *Stream) end(now time.Time) error {
-	err := s.retire()
+func (s *Stream) end(now time.Time) {
+	s.retire()
 	s.session = nil
+	s.env.budget.settled(s.expected)
+	s.expected = 0
+	s.env.budget.leave()
 	if len(s.view.Load().epochs) == 0 {
 		s.enter(PhaseOffline)
 		s.deadline = now
@@ -348,7 +353,6 @@ func (s *Stream) end(now time.Time) error {
 		s.deadline = time.Time{}
 	}
 	s.env.wake()
-	return err
 }
 
 // expire does what is due, and returns when it has to be called again (zero: not
@@ -357,7 +361,7 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == PhaseAway && !s.attached && !now.Before(s.deadline) {
-		s.note(s.end(now))
+		s.end(now)
 	}
 	s.forget(now)
 	if s.session == nil && len(s.view.Load().epochs) == 0 {
@@ -381,7 +385,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			s.env.metrics.bytes.Sub(float64(e.bytes))
+			s.env.budget.account(e, 0, 0)
 		}
 		return due
 	})
@@ -401,6 +405,6 @@ func (s *Stream) stop() {
 	defer s.mu.Unlock()
 	s.attached, s.stopped, s.prelude = false, true, nil
 	if s.session != nil {
-		s.note(s.end(s.env.now()))
+		s.end(s.env.now())
 	}
 }
