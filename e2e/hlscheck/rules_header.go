@@ -76,7 +76,7 @@ func cacheRules() []Rule {
 				return
 			}
 			age := a.lifetime()
-			if e.pastEnd() || e.Got.Has(*a.Ask.Want) {
+			if e.brought() {
 				t.expect(age >= a.Target && age <= 6*a.Target, "%v: kept for %v, one to six targets of %v", a, age, a.Target)
 			} else {
 				t.expect(age <= time.Second, "%v: not what was asked for, and kept for %v", a, age)
