@@ -85,12 +85,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 hlscheck: bin/hlscheck ## hold a live HLS stream of any server against the rules (URL=…/index.m3u8 FOR=10m)
 	@exec bin/hlscheck -url "$${URL:-http://127.0.0.1:8080/hls/$(ROOM)/index.m3u8}" -for "$${FOR:-1m}"
 
-.PHONY: bin/hlscheck
-bin/hlscheck:
-	@$(BUILD) -tags load -o $@ ./e2e/hlscheck/main
-
-.PHONY: bin/chatters bin/publishers bin/sink
-bin/chatters bin/publishers bin/sink:
+.PHONY: bin/chatters bin/hlscheck bin/publishers bin/sink
+bin/chatters bin/hlscheck bin/publishers bin/sink:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -87,9 +88,9 @@ func instead(f func(o *origin, r *http.Request) *answer) fault {
 }
 
 // index breaks the multivariant playlists.
-func index(old, new string) fault {
+func index(old, now string) fault {
 	return fault{change: func(o *origin) {
-		o.text = func(_ *http.Request, text string) string { return strings.ReplaceAll(text, old, new) }
+		o.text = func(_ *http.Request, text string) string { return strings.ReplaceAll(text, old, now) }
 	}}
 }
 
@@ -129,9 +130,7 @@ func middle(o *origin, r *http.Request) bool {
 func faults() map[string]fault {
 	all := map[string]fault{}
 	for _, group := range []map[string]fault{playlistFaults(), numberFaults(), edgeFaults(), deliveryFaults(), headerFaults(), mediaFaults(), variantFaults()} {
-		for name, f := range group {
-			all[name] = f
-		}
+		maps.Copy(all, group)
 	}
 	return all
 }
@@ -422,7 +421,7 @@ func deliveryFaults() map[string]fault {
 			}
 		}},
 		"gzip-equal": {change: func(o *origin) {
-			o.after = func(_ *origin, r *http.Request, a *answer, _ bool) {
+			o.after = func(_ *origin, _ *http.Request, a *answer, _ bool) {
 				if a.header.Get("Content-Encoding") == "gzip" {
 					var more bytes.Buffer // a second member
 					z := gzip.NewWriter(&more)
@@ -482,7 +481,7 @@ func mediaFaults() map[string]fault {
 			s[0].Sync = false
 		}
 	}
-	dependent := func(o *origin, m *hlscheck.Media) {
+	dependent := func(_ *origin, m *hlscheck.Media) {
 		for i := range m.Segments {
 			if s := &m.Segments[i]; s.MSN == 13 && len(s.Parts) > 0 {
 				s.Parts[0].Independent = false

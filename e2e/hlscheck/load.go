@@ -23,7 +23,7 @@ func (f *follower) load(ctx context.Context) {
 		}
 		track := f.track(ctx, j.init)
 		ask := Ask{Kind: KindPart}
-		uri := ""
+		var uri string
 		if j.part != nil {
 			uri = j.part.URI
 		} else {

@@ -265,7 +265,7 @@ func (p *mediaParser) body(tag, value string) bool {
 	case "#EXT-X-MAP":
 		p.late(tag)
 		a.read(value)
-		p.init = a.quoted("URI")
+		p.init = a.uri()
 	case "#EXT-X-KEY":
 		p.late(tag)
 	case "#EXT-X-PROGRAM-DATE-TIME":
@@ -282,7 +282,7 @@ func (p *mediaParser) body(tag, value string) bool {
 	case "#EXT-X-BITRATE", "#EXT-X-BYTERANGE", "#EXT-X-DATERANGE":
 	case "#EXT-X-PART":
 		a.read(value)
-		part := Part{a.quoted("URI"), a.seconds("DURATION"), a.word("INDEPENDENT") == "YES", a.word("GAP") == "YES"}
+		part := Part{a.uri(), a.seconds("DURATION"), a.word("INDEPENDENT") == "YES", a.word("GAP") == "YES"}
 		if part.URI == "" || part.Duration <= 0 {
 			p.problem("EXT-X-PART needs URI and DURATION")
 		}
@@ -312,12 +312,12 @@ func (p *mediaParser) edge(tag, value string) bool {
 	switch tag {
 	case "#EXT-X-PRELOAD-HINT":
 		a.read(value)
-		if uri := a.quoted("URI"); a.word("TYPE") == "PART" {
+		if uri := a.uri(); a.word("TYPE") == "PART" {
 			p.Hint = uri
 		}
 	case "#EXT-X-RENDITION-REPORT":
 		a.read(value)
-		r := Report{a.quoted("URI"), Position{p.integer(a.word("LAST-MSN")), -1}}
+		r := Report{a.uri(), Position{p.integer(a.word("LAST-MSN")), -1}}
 		if text := a.word("LAST-PART"); text != "" {
 			r.At.Part = int(p.integer(text))
 		}
@@ -381,13 +381,13 @@ func (a *attributes) read(list string) {
 	a.values = values
 }
 
-func (a *attributes) quoted(name string) string {
-	v, ok := a.values[name]
+func (a *attributes) uri() string {
+	v, ok := a.values["URI"]
 	if !ok {
 		return ""
 	}
 	if !strings.HasPrefix(v, `"`) {
-		a.p.problem("%s is not quoted", name)
+		a.p.problem("URI is not quoted")
 	}
 	return strings.Trim(v, `"`)
 }

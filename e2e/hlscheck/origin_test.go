@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"regexp"
@@ -250,9 +251,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "Age, Date")
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	for name, values := range a.header {
-		h[name] = values
-	}
+	maps.Copy(h, a.header)
 	w.WriteHeader(a.status)
 	half := len(a.body) / 2
 	_, _ = w.Write(a.body[:half])
@@ -438,8 +437,10 @@ func (o *origin) transport(msn int) []byte {
 		if o.delay != nil {
 			pts += o.delay(msn)
 		}
-		pes := []byte{0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5,
-			0x21 | byte(pts>>29)&0x0e, byte(pts >> 22), byte(pts>>14) | 1, byte(pts >> 7), byte(pts<<1) | 1}
+		pes := []byte{
+			0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5,
+			0x21 | byte(pts>>29)&0x0e, byte(pts >> 22), byte(pts>>14) | 1, byte(pts >> 7), byte(pts<<1) | 1,
+		}
 		packets = append(packets, packet(0x100, i, fmt.Appendf(pes, "picture %d", i)))
 	}
 	if o.packets != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // reloadRules are about delta updates and blocking reloads.
-func reloadRules() []Rule {
+func reloadRules() []Rule { //nolint:gocognit // a table: each of its functions is short
 	const needsBlocking, needsSkip = "CAN-BLOCK-RELOAD", "CAN-SKIP-UNTIL"
 	return []Rule{
 		{"delta-is-whole", "6.2.5.1", Must, needsSkip, on(func(t *Tally, e *Delta) {

@@ -62,8 +62,9 @@ func mimes(k Kind) []string {
 		return []string{"video/mp4", "audio/mp4"}
 	case KindSegment, KindPart:
 		return []string{"video/mp4", "audio/mp4", "video/iso.segment", "audio/iso.segment", "video/mp2t"}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // cacheRules hold what appendix B.1 advises for how long answers may be kept.

@@ -6,7 +6,7 @@ import (
 )
 
 // mediaRules hold the playlist against the bytes it names.
-func mediaRules() []Rule {
+func mediaRules() []Rule { //nolint:gocognit // a table: each of its functions is short
 	const needsBoxes = "fragmented MP4"
 	return []Rule{
 		{"listed-is-there", "6.2.1", Must, "media", on(func(t *Tally, e *Fetched) {

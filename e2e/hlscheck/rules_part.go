@@ -97,7 +97,7 @@ func (e *Reload) ripeParts(f func(s *Segment, p *Part, index int)) {
 }
 
 // edgeRules are about rendition reports and preload hints.
-func edgeRules() []Rule {
+func edgeRules() []Rule { //nolint:gocognit // a table: each of its functions is short
 	const needsPeer = "parts and a second media playlist"
 	return []Rule{
 		{"report-there", "B.1", Must, needsPeer, on(func(t *Tally, e *Reload) {

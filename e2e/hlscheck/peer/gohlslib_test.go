@@ -46,8 +46,10 @@ func TestPartTargetOfAPeerChanges(t *testing.T) {
 		pps := unhex(t, "68ce0fc8")
 		video := &gohlslib.Track{Codec: &codecs.H264{SPS: sps, PPS: pps}, ClockRate: 90000}
 		audio := &gohlslib.Track{Codec: &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelCount: 2}}, ClockRate: 48000}
-		mux := &gohlslib.Muxer{Tracks: []*gohlslib.Track{video, audio}, Variant: gohlslib.MuxerVariantLowLatency,
-			OnEncodeError: func(err error) { t.Log("gohlslib:", err) }}
+		mux := &gohlslib.Muxer{
+			Tracks: []*gohlslib.Track{video, audio}, Variant: gohlslib.MuxerVariantLowLatency,
+			OnEncodeError: func(err error) { t.Log("gohlslib:", err) },
+		}
 		if err := mux.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 //go:build load
 
-// Command main watches a live HLS stream and prints what breaks which rule.
+// Command hlscheck watches a live HLS stream and prints what breaks which rule.
 // It exits with 1 when a MUST is broken or there is no stream.
 package main
 
@@ -22,9 +22,7 @@ func main() {
 	flag.DurationVar(&opts.For, "for", time.Minute, "how long")
 	flag.DurationVar(&opts.Jitter, "jitter", 150*time.Millisecond, "what a part may be late by")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	broken, err := watch(ctx, opts)
+	broken, err := watch(opts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hlscheck:", err)
 	}
@@ -33,7 +31,9 @@ func main() {
 	}
 }
 
-func watch(ctx context.Context, opts hlscheck.Options) (broken int, err error) {
+func watch(opts hlscheck.Options) (broken int, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	result, err := hlscheck.Watch(ctx, opts)
 	if err != nil {
 		return 0, err
