@@ -85,8 +85,12 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: bin/chatters bin/publishers bin/sink bin/viewers
-bin/chatters bin/publishers bin/sink bin/viewers:
+.PHONY: hlscheck
+hlscheck: bin/hlscheck ## hold a live HLS stream of any server against the rules (URL=…/index.m3u8 FOR=10m)
+	@exec bin/hlscheck -url "$${URL:-http://127.0.0.1:8080/hls/$(ROOM)/index.m3u8}" -for "$${FOR:-1m}"
+
+.PHONY: bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers
+bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross
@@ -108,6 +112,7 @@ test: toolchain test-tools page ## everything: unit tests with the race detector
 	@echo '== page' && npm --prefix web test --silent
 	@echo '== vet' && go vet ./... && go vet -tags $(TAGS) ./...
 	@echo '== unit' && go test -race -shuffle=on ./... && go test -race -tags load ./e2e/load/...
+	@cd e2e/hlscheck/peer && go vet ./... && go test ./...
 	@$(MAKE) e2e
 
 .PHONY: e2e

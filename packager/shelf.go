@@ -80,7 +80,8 @@ func (s *shelf) trim() {
 	for s.span(s.listed+1, len(s.segments)) >= s.limits.window {
 		s.unlist()
 	}
-	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window {
+	// Both round up by less than a target duration.
+	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window+2*s.limits.target {
 		s.drop()
 	}
 }
