@@ -308,16 +308,16 @@ func (p *packer) window(l *lane) *Window {
 	if len(w.segments) == 0 {
 		return w
 	}
-	shelf, reports := *l.shelf, p.reports(l) // as they are now
+	still, reports := *l.shelf, p.reports(l)
 	form := func(skip int) *sheet {
 		return &sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
-			m := shelf.playlist(l.name, reports)
+			m := still.playlist(l.name, reports)
 			m.Skip = skip
 			return m.Append(dst)
 		}}
 	}
 	w.full = form(0)
-	if n := shelf.skippable(); n > 0 {
+	if n := still.skippable(); n > 0 {
 		w.delta = form(n)
 	}
 	return w
