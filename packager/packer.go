@@ -80,6 +80,7 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 		p.lanes = append(p.lanes, l)
 		p.epoch.renditions[l.name] = l.rendition
 	}
+	p.epoch.muxer = newMuxer(p, m.rate.Float())
 	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
 	if len(p.lanes) > 1 {
 		l := p.lanes[1]
@@ -105,7 +106,7 @@ func (l *lane) retrack(in media.Track) error {
 	if l.init != nil {
 		number = l.init.number + 1
 	}
-	l.track, l.init = out, &section{number: number, data: data}
+	l.track, l.init = out, &section{number: number, data: data, track: out}
 	return nil
 }
 
@@ -362,9 +363,13 @@ func (p *packer) list() {
 	}})
 }
 
-// shed keeps the media of the room under its bound, oldest first.
+// shed keeps the media of the room under its bound: what was only put into another
+// wrapping goes first, then the oldest.
 func (p *packer) shed() {
-	for p.size() > p.limits.bytes {
+	for p.size()+p.epoch.muxer.size.Load() > p.limits.bytes {
+		if p.epoch.muxer.shed() {
+			continue
+		}
 		oldest := p.lanes[0]
 		for _, l := range p.lanes[1:] {
 			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {

@@ -269,7 +269,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		s.env.metrics.bytes.Sub(float64(epochs[0].bytes))
+		epochs[0].release(s.env)
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -284,7 +284,7 @@ func (s *Stream) retire() {
 	s.packer.finish()
 	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
 	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
-		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
+		s.packer.epoch.release(s.env)
 	}
 	s.packer = nil
 	s.env.wake()
@@ -356,8 +356,10 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 		next = s.deadline
 	}
 	for _, e := range s.view.Load().epochs {
-		if !e.until.IsZero() && (next.IsZero() || e.until.Before(next)) {
-			next = e.until
+		for _, due := range []time.Time{e.until, e.muxer.expire(now)} {
+			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
 		}
 	}
 	return next, false
@@ -369,7 +371,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			s.env.metrics.bytes.Sub(float64(e.bytes))
+			e.release(s.env)
 		}
 		return due
 	})
