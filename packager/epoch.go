@@ -16,8 +16,9 @@ type Epoch struct {
 	renditions map[string]*Rendition // never changed
 	index      atomic.Pointer[sheet]
 	muxer      *muxer
-	bytes      int64     // accounted in the metrics; the writer's
-	until      time.Time // when it may be forgotten; zero while in use; the writer's
+	held       int64     // bytes, as the budget knows; the writer's, as is the rest
+	needed     int64     // bytes, as the budget foresees
+	until      time.Time // when it may be forgotten; zero while in use
 }
 
 // Rendition returns the media playlist "v0", "a0" or "ts"; the last is made as long as
@@ -54,7 +55,7 @@ func (e *Epoch) Muxed(gzip bool) ([]byte, error) {
 
 // release gives back the memory of an epoch that nobody can reach any longer.
 func (e *Epoch) release(env *env) {
-	env.metrics.bytes.Sub(float64(e.bytes))
+	env.budget.account(e, 0, 0)
 	e.muxer.retire()
 }
 

@@ -169,7 +169,7 @@ func (m *muxer) publish() {
 }
 
 func (m *muxer) show(w *Window, size int64) {
-	m.env.metrics.bytes.Add(float64(size - m.size.Swap(size)))
+	m.env.budget.hold(size - m.size.Swap(size))
 	m.rendition.publish(w)
 }
 

@@ -363,41 +363,6 @@ func (p *packer) list() {
 	}})
 }
 
-// shed keeps the media of the room under its bound: what was only put into another
-// wrapping goes first, then the oldest.
-func (p *packer) shed() {
-	for p.size()+p.epoch.muxer.size.Load() > p.limits.bytes {
-		if p.epoch.muxer.shed() {
-			continue
-		}
-		oldest := p.lanes[0]
-		for _, l := range p.lanes[1:] {
-			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {
-				oldest = l
-			}
-		}
-		if !oldest.shelf.shed() {
-			return
-		}
-		oldest.dirty = true
-		p.env.metrics.shed.Inc()
-	}
-}
-
-func (p *packer) size() int64 {
-	var n int64
-	for _, l := range p.lanes {
-		n += l.shelf.size
-	}
-	return n
-}
-
-func (p *packer) account() {
-	n := p.size()
-	p.env.metrics.bytes.Add(float64(n - p.epoch.bytes))
-	p.epoch.bytes = n
-}
-
 // silent says that a track of the layout delivers nothing any longer while another
 // does: players would wait for it for ever.
 func (p *packer) silent(now time.Time) bool {
