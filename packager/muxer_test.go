@@ -384,3 +384,50 @@ func TestMuxedConcurrently(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// pictureTimes returns the presentation times in one segment, and its clock references.
+func pictureTimes(body string) (shown, clock []uint64) {
+	for b := []byte(body); len(b) > 0; b = b[188:] {
+		if pid := int(b[1]&0x1f)<<8 | int(b[2]); pid != 0x100 || b[1]&0x40 == 0 {
+			continue
+		}
+		c := b[6:]
+		clock = append(clock, uint64(c[0])<<25|uint64(c[1])<<17|uint64(c[2])<<9|uint64(c[3])<<1|uint64(c[4])>>7)
+		p := b[5+b[4]+9:]
+		shown = append(shown, uint64(p[0]&0x0e)<<29|uint64(p[1])<<22|uint64(p[2]&0xfe)<<14|uint64(p[3])<<7|uint64(p[4])>>1)
+	}
+	return shown, clock
+}
+
+// A stream of 26 and a half hours passes the 33 bits of MPEG-TS without a seam: each
+// picture is a second behind the one before, and its clock a tenth of one before it.
+func TestMuxedPasses33Bits(t *testing.T) {
+	live(t, packager.DefaultConfig(), func(r *room) {
+		r.tracks(videoTrack(t))
+		src := &source{fps: 1, gop: 2}
+		src.run(r, 95_420*time.Second)
+		p := newOldPlayer(r)
+		for range 12 {
+			p.poll()
+			src.run(r, 4*time.Second)
+		}
+		const mask = 1<<33 - 1
+		wraps, before, counters := 0, uint64(0), map[int]byte{}
+		for msn := p.newest.msn; msn <= p.last; msn++ {
+			transport(t, p.media[msn], counters)
+			shown, clock := pictureTimes(p.media[msn])
+			for i, at := range shown {
+				if before != 0 && at != (before+90000)&mask || clock[i] != (at-9000)&mask {
+					t.Fatalf("segment %d, picture %d: shown at %d with clock %d, behind %d", msn, i, at, clock[i], before)
+				}
+				if at < before {
+					wraps++
+				}
+				before = at
+			}
+		}
+		if wraps != 1 || strings.Contains(p.newest.text, "#EXT-X-DISCONTINUITY\n") {
+			t.Errorf("passed the wrap %d times, want once and without a discontinuity:\n%s", wraps, p.newest.text)
+		}
+	})
+}
