@@ -7,7 +7,7 @@ import (
 	"barrage/packager/media"
 )
 
-// ErrFragment: the bytes are not one fragment as AppendFragment writes it.
+// ErrFragment says that the bytes are not one fragment as AppendFragment writes it.
 var ErrFragment = errors.New("not a fragment of this package")
 
 // AppendSamples appends to dst the samples of a fragment that AppendFragment wrote: a

@@ -8,7 +8,7 @@ import (
 	"barrage/packager/media"
 )
 
-// ErrCodec: this stream is for players of fMP4 only.
+// ErrCodec says that a stream is for players of fMP4 only.
 var ErrCodec = errors.New("MPEG-TS is made of H.264 and AAC only")
 
 // What a program is made of (13818-1, 2.4.4 and table 2-34).
@@ -29,7 +29,7 @@ const (
 
 // Program is what all segments of the same tracks have in common. It is immutable.
 type Program struct {
-	tables [2 * packetSize]byte // PAT and PMT, their continuity counters 0
+	tables []byte // PAT and PMT, their continuity counters 0
 	video  *avc
 	audio  *adts
 }
@@ -59,8 +59,7 @@ func NewProgram(tracks ...media.Track) (*Program, error) {
 	if p.video == nil && p.audio == nil {
 		return nil, errors.New("a transport stream without tracks")
 	}
-	appendTable(p.tables[:0], pidPAT, p.pat())
-	appendTable(p.tables[:packetSize], pidPMT, p.pmt())
+	p.tables = appendTable(appendTable(nil, pidPAT, p.pat()), pidPMT, p.pmt())
 	return p, nil
 }
 

@@ -65,7 +65,7 @@ func grow(dst []byte, n int) []byte {
 
 func (p *Program) appendTables(dst []byte, count uint8) []byte {
 	at := len(dst)
-	dst = append(dst, p.tables[:]...)
+	dst = append(dst, p.tables...)
 	dst[at+3] |= count & 0x0f
 	dst[at+packetSize+3] |= count & 0x0f
 	return dst
@@ -117,8 +117,9 @@ func (p *Program) nextAudio(s *Segment) pes {
 	for ; n < len(s.Audio); n++ {
 		u := &s.Audio[n]
 		size := x.size + adtsHeader + len(u.Data)
-		whole := u.DTS == first+int64(n)*a.unit && ticks(u.DTS+a.unit, a.scale)-at <= span
-		if n > 0 && !(whole && fits(u) && size <= pesLimit-pesFixed-pesTime) {
+		hole := u.DTS != first+int64(n)*a.unit
+		long := ticks(u.DTS+a.unit, a.scale)-at > span || size > pesLimit-pesFixed-pesTime
+		if n > 0 && (hole || long || !fits(u)) {
 			break
 		}
 		x.size = size
