@@ -112,9 +112,7 @@ func (m *muxer) start(o offer) *shelf {
 	s := newShelf(m.limits)
 	s.nextMSN, s.left = all[first].msn, o.lead.left
 	for _, before := range all[o.lead.listed:first] {
-		if before.discontinuity {
-			s.left++
-		}
+		s.left += uint64(before.breaks)
 	}
 	return s
 }
@@ -132,7 +130,7 @@ func (m *muxer) catchUp(o offer) error {
 		if err != nil {
 			return fmt.Errorf("segment %d: %w", next.msn, err)
 		}
-		m.shelf.begin(next.start, next.pdt, next.init, next.discontinuity)
+		m.shelf.begin(next.start, next.pdt, next.init, next.breaks)
 		m.shelf.add(part{start: next.start, end: next.end, independent: next.parts[0].independent, data: data})
 		m.rate.add(m.shelf.close())
 		m.env.metrics.segments.WithLabelValues(muxedName).Inc()

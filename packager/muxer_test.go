@@ -22,7 +22,7 @@ type packed struct {
 	text                      string
 	msn, discontinuities      uint64   // of the first segment, and before it
 	segments                  []string // URIs
-	discontinuous             []bool   // before each
+	breaks                    []uint64 // discontinuities before each
 	ended                     bool
 	duration, target, longest float64
 }
@@ -44,12 +44,12 @@ func readPacked(t *testing.T, text string) packed {
 	t.Helper()
 	l := packed{text: text, msn: tag(t, text, "MEDIA-SEQUENCE"), discontinuities: tag(t, text, "DISCONTINUITY-SEQUENCE")}
 	l.target = float64(tag(t, text, "TARGETDURATION"))
-	broken := false
+	breaks := uint64(0)
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "#EXT-X-DISCONTINUITY":
-			broken = true
+			breaks++
 		case line == "#EXT-X-ENDLIST":
 			l.ended = true
 		case strings.HasPrefix(line, "#EXTINF:"):
@@ -59,7 +59,7 @@ func readPacked(t *testing.T, text string) packed {
 			}
 			l.duration, l.longest = l.duration+d, max(l.longest, d)
 		case line != "" && line[0] != '#':
-			l.segments, l.discontinuous, broken = append(l.segments, line), append(l.discontinuous, broken), false
+			l.segments, l.breaks, breaks = append(l.segments, line), append(l.breaks, breaks), 0
 		}
 	}
 	return l
@@ -69,9 +69,7 @@ func readPacked(t *testing.T, text string) packed {
 func (l packed) epochNumber(msn uint64) uint64 {
 	n := l.discontinuities
 	for i := range msn - l.msn + 1 {
-		if l.discontinuous[i] {
-			n++
-		}
+		n += l.breaks[i]
 	}
 	return n
 }

@@ -45,8 +45,8 @@ type shelf struct {
 func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
 
 // begin opens the next segment.
-func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, discontinuity bool) {
-	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, discontinuity: discontinuity}
+func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, breaks int) {
+	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, breaks: breaks}
 }
 
 // add appends a part to the open segment, which is replaced: windows hold the old one.
@@ -94,9 +94,7 @@ func (s *shelf) span(from, to int) time.Duration {
 }
 
 func (s *shelf) unlist() {
-	if s.segments[s.listed].discontinuity {
-		s.left++
-	}
+	s.left += uint64(s.segments[s.listed].breaks)
 	s.listed++
 }
 
@@ -161,7 +159,7 @@ func (s *shelf) listing() *playlist.Media {
 	}
 	for i, seg := range listed {
 		m.Segments[i] = playlist.Segment{
-			Duration: milli(seg.end) - milli(seg.start), PDT: seg.pdt, Discontinuity: seg.discontinuity,
+			Duration: milli(seg.end) - milli(seg.start), PDT: seg.pdt, Discontinuities: seg.breaks,
 		}
 	}
 	return m
@@ -186,7 +184,7 @@ func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media
 	m.CanSkipUntil = skipTargets * l.target
 	m.PreloadHint = base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s"
 	if s.open != nil {
-		m.Open = &playlist.Segment{PDT: s.open.pdt, Discontinuity: s.open.discontinuity}
+		m.Open = &playlist.Segment{PDT: s.open.pdt, Discontinuities: s.open.breaks}
 		describe(m.Open, s.open, base)
 		m.Open.Parts = describeParts(s.open, base)
 	}
