@@ -19,12 +19,13 @@ import (
 // through a strict decoder that is not ours, and the media, decoded by mp4ff.
 type witness struct {
 	*room
-	start  time.Time
-	phase  packager.Phase
-	events []string // what happened, with the time
-	epochs []*watchedEpoch
-	faults []string
-	holes  bool // a track has stopped: its rendition may have fewer segments
+	start   time.Time
+	phase   packager.Phase
+	changed <-chan struct{}
+	events  []string // what happened, with the time
+	epochs  []*watchedEpoch
+	faults  []string
+	holes   bool // a track has stopped: its rendition may have fewer segments
 }
 
 type watchedEpoch struct {
@@ -70,7 +71,7 @@ type servedSample struct {
 }
 
 func newWitness(r *room) *witness {
-	return &witness{room: r, start: time.Now(), phase: packager.PhaseOffline}
+	return &witness{room: r, start: time.Now(), phase: packager.PhaseOffline, changed: r.reg.Changed()}
 }
 
 func (w *witness) fault(format string, args ...any) {
@@ -86,10 +87,14 @@ func (w *witness) look() {
 	if w.stream == nil {
 		return
 	}
-	st := w.stream.Status()
-	if st.Phase != w.phase {
-		w.phase = st.Phase
-		w.event("%s", st.Phase)
+	select {
+	case <-w.changed:
+		w.changed = w.reg.Changed()
+		if now := w.stream.Status().Phase; now != w.phase {
+			w.phase = now
+			w.event("%s", now)
+		}
+	default:
 	}
 	if e, ok := w.stream.Current(); ok && (len(w.epochs) == 0 || w.epochs[len(w.epochs)-1].id != e.ID) {
 		w.meet(e)
