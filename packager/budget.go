@@ -44,6 +44,13 @@ func (b *budget) account(e *Epoch, held, needed int64) {
 	e.held, e.needed = held, needed
 }
 
+// hold says that so much more is held, besides what epochs account for, for as long as
+// somebody asks for it.
+func (b *budget) hold(more int64) {
+	b.held.Add(more)
+	b.needed.Add(more)
+}
+
 // account tells the budget what the epoch holds, and what it will at its bitrate when
 // the window is full: twice, because what leaves the playlist stays as long again.
 func (p *packer) account() {
@@ -58,9 +65,13 @@ func (p *packer) account() {
 	p.env.budget.account(p.epoch, held, max(held, foreseen))
 }
 
-// shed keeps the media of the room, and of all rooms, under its bound, oldest first.
+// shed keeps the media of the room, and of all rooms, under its bound: what was only put
+// into another wrapping goes first, then the oldest.
 func (p *packer) shed() {
-	for size := p.size(); size > p.limits.bytes || p.env.budget.exceeded(size-p.epoch.held); size = p.size() {
+	for size := p.size(); size+p.epoch.muxer.size.Load() > p.limits.bytes || p.env.budget.exceeded(size-p.epoch.held); size = p.size() {
+		if p.epoch.muxer.shed() {
+			continue
+		}
 		oldest := p.lanes[0]
 		for _, l := range p.lanes[1:] {
 			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {

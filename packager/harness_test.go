@@ -1,7 +1,9 @@
 package packager_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
@@ -163,8 +165,10 @@ func (s *source) video() media.Sample {
 	n := s.frames
 	s.frames++
 	m := media.Sample{
-		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: make([]byte, max(s.weight, 500)),
+		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: bytes.Repeat([]byte{0xab}, max(s.weight, 500)),
 	}
+	binary.BigEndian.PutUint32(m.Data, uint32(len(m.Data)-4)) // one NAL unit, a slice
+	m.Data[4] = 0x41
 	if s.reorder > 0 { // the pattern P b b: a P is shown after the two b that follow it
 		shift := []int{s.reorder, 0, 0}[(n%s.gop)%3]
 		if n%s.gop == 0 {

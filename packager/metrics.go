@@ -74,6 +74,7 @@ func (m *metrics) touch() {
 	for _, p := range []Phase{PhaseStarting, PhaseLive, PhaseAway, PhaseEnded} {
 		m.streams.WithLabelValues(string(p))
 	}
+	m.segments.WithLabelValues(muxedName)
 	for _, k := range []media.Kind{media.Video, media.Audio} {
 		m.segments.WithLabelValues(k.String())
 		m.parts.WithLabelValues(k.String())

@@ -80,6 +80,7 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 		p.lanes = append(p.lanes, l)
 		p.epoch.renditions[l.name] = l.rendition
 	}
+	p.epoch.muxer = newMuxer(p, m.rate.Float())
 	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
 	if len(p.lanes) > 1 {
 		l := p.lanes[1]
@@ -110,7 +111,7 @@ func (l *lane) retrack(in media.Track) error {
 	if l.init != nil {
 		number = l.init.number + 1
 	}
-	l.track, l.init = out, &section{number: number, data: data}
+	l.track, l.init = out, &section{number: number, data: data, track: out}
 	return nil
 }
 

@@ -293,7 +293,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		s.env.budget.account(epochs[0], 0, 0)
+		epochs[0].release(s.env)
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -306,12 +306,13 @@ func (s *Stream) retire() {
 		return
 	}
 	s.packer.finish()
-	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
-	kept := s.packer.epoch.held
-	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
-		kept = 0
+	e := s.packer.epoch
+	e.until = s.env.now().Add(s.packer.limits.window)
+	if _, shown := s.Epoch(e.ID); shown {
+		s.env.budget.account(e, e.held, e.held)
+	} else {
+		e.release(s.env)
 	}
-	s.env.budget.account(s.packer.epoch, kept, kept)
 	s.packer = nil
 	s.env.wake()
 }
@@ -385,8 +386,10 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 		next = s.deadline
 	}
 	for _, e := range s.view.Load().epochs {
-		if !e.until.IsZero() && (next.IsZero() || e.until.Before(next)) {
-			next = e.until
+		for _, due := range []time.Time{e.until, e.muxer.expire(now)} {
+			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
 		}
 	}
 	return next, false
@@ -398,7 +401,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			s.env.budget.account(e, 0, 0)
+			e.release(s.env)
 		}
 		return due
 	})

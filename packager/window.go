@@ -4,12 +4,15 @@ import (
 	"sort"
 	"sync/atomic"
 	"time"
+
+	"barrage/packager/media"
 )
 
 // section is an init section.
 type section struct {
 	number uint64
 	data   []byte
+	track  media.Track // what it describes
 }
 
 // part is a published part; immutable.
@@ -41,6 +44,7 @@ type Window struct {
 
 	segments    []*segment // on offer, oldest first; the first few may have left the playlist
 	listed      int        // index of the first in the playlist
+	left        uint64     // discontinuities that have left the playlist
 	open        *segment   // growing; nil between two segments
 	nextMSN     uint64     // of the segment that grows or will grow next
 	nextPart    uint64     // announced by the preload hint

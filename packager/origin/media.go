@@ -32,6 +32,14 @@ type place struct {
 // media answers for init sections, segments and parts of a rendition.
 func (h *handler) media(r *http.Request, at place, file string) reply {
 	w := at.rendition.Window()
+	if at.mime == mimeMuxed {
+		n, ok := number(file, "s", ".ts")
+		if !ok {
+			return notFound(kindOther)
+		}
+		parts, found := w.Segment(n)
+		return at.reply(kindSegment, parts, found)
+	}
 	if n, ok := number(file, "init-", ".mp4"); ok {
 		data, found := w.Init(n)
 		return at.reply(kindInit, [][]byte{data}, found)

@@ -87,8 +87,8 @@ func (h *handler) answer(r *http.Request) reply {
 	}
 }
 
-// route finds what the path names: {room}/index.m3u8, {room}/{epoch}/{v0|a0}.m3u8
-// or {room}/{epoch}/{v0|a0}/{init-N.mp4|sN.m4s|pN.m4s}.
+// route finds what the path names: {room}/{index|ts}.m3u8, {room}/{epoch}/{v0|a0|ts}.m3u8,
+// {room}/{epoch}/{v0|a0}/{init-N.mp4|sN.m4s|pN.m4s} or {room}/{epoch}/ts/sN.ts.
 func (h *handler) route(r *http.Request) reply {
 	path, ok := strings.CutPrefix(r.URL.Path, "/hls/")
 	if !ok {
@@ -96,8 +96,11 @@ func (h *handler) route(r *http.Request) reply {
 	}
 	room, rest, _ := strings.Cut(path, "/")
 	s, ok := h.reg.Stream(room)
-	if rest == "index.m3u8" {
+	switch rest {
+	case "index.m3u8":
 		return index(r, s)
+	case "ts.m3u8":
+		return muxed(r, s)
 	}
 	id, rest, _ := strings.Cut(rest, "/")
 	if !ok {
@@ -116,8 +119,11 @@ func (h *handler) route(r *http.Request) reply {
 	}
 	rendition, ok := e.Rendition(name)
 	at := place{stream: s, rendition: rendition, mime: mimeVideo}
-	if strings.HasPrefix(name, "a") {
+	switch {
+	case strings.HasPrefix(name, "a"):
 		at.mime = mimeAudio
+	case name == "ts":
+		at.mime = mimeMuxed
 	}
 	switch {
 	case !ok:
@@ -154,6 +160,26 @@ func index(r *http.Request, s *packager.Stream) reply {
 	}
 	zip := acceptsGzip(r.Header.Get("Accept-Encoding"))
 	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: [][]byte{e.Index(zip)}, zipped: zip, varies: true}
+}
+
+// muxed answers for the multivariant playlist of MPEG-TS, which asking for switches on.
+func muxed(r *http.Request, s *packager.Stream) reply {
+	if s == nil {
+		return notFound(kindIndex)
+	}
+	e, ok := s.Current()
+	if !ok {
+		return notFound(kindIndex)
+	}
+	zip := acceptsGzip(r.Header.Get("Accept-Encoding"))
+	body, err := e.Muxed(zip)
+	switch {
+	case err != nil:
+		return fail(kindIndex, http.StatusNotFound, "not_in_mpeg_ts", "play index.m3u8 instead: "+err.Error())
+	case body == nil:
+		return notFound(kindIndex)
+	}
+	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: [][]byte{body}, zipped: zip, varies: true}
 }
 
 // skips reads _HLS_skip, "YES" or "v2" (6.2.5.1). There are no dateranges here that
@@ -224,7 +250,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 	ask, directed, err := parseWant(r.URL.RawQuery)
 	cache := cacheShort
 	switch {
-	case win.Ended: // a playlist that ends ignores the delivery directives (6.2.5)
+	case win.Ended, win.PartTarget == 0: // one that ends ignores the delivery directives (6.2.5), as does one without parts
 	case err != nil:
 		return badRequest(err.Error())
 	case directed && win.TooFar(ask.msn, ask.part):

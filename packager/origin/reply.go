@@ -31,6 +31,7 @@ const (
 	mimePlaylist = "application/vnd.apple.mpegurl"
 	mimeVideo    = "video/mp4"
 	mimeAudio    = "audio/mp4"
+	mimeMuxed    = "video/mp2t"
 	mimeJSON     = "application/json"
 )
 

@@ -9,12 +9,16 @@ import (
 	"github.com/grafov/m3u8"
 )
 
+// VersionPacked is the EXT-X-VERSION of MPEG-TS: durations with decimals need 3.
+const VersionPacked = 3
+
 // Version is the EXT-X-VERSION of everything this server makes as fMP4: EXT-X-MAP
 // needs 6, EXT-X-GAP 8 and EXT-X-SKIP 9 (RFC 8216bis, 8), and a playlist must not
 // change its version when the first of them appears.
 const Version = 9
 
-// Media is one media playlist. Durations are whole milliseconds.
+// Media is one media playlist. Durations are whole milliseconds. One without parts and
+// distances says nothing of a server that blocks reloads: it is for players of old.
 type Media struct {
 	Version               int           // EXT-X-VERSION, normally the constant
 	TargetDuration        int           // seconds; must never change in the life of the playlist (6.2.1)
@@ -98,7 +102,7 @@ func (m *Media) lowLatency() bool { return m.PartTarget > 0 && !m.Ended }
 // appendHeader writes the tags that grafov does not know, without the last line
 // break: grafov adds it.
 func (m *Media) appendHeader(dst []byte) []byte {
-	if !m.Ended {
+	if !m.Ended && (m.HoldBack > 0 || m.CanSkipUntil > 0 || m.lowLatency()) {
 		dst = m.appendServerControl(dst)
 	}
 	if m.lowLatency() {
