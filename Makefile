@@ -63,6 +63,10 @@ obs: ## stream from a real OBS without a screen (SERVER, ROOM, STATE, DURATION=4
 load-publishers: bin/publishers ## many RTMP publishers (N=60 KBPS=4200 FOR=60s CHUNK=4096 ADDR STATE PID)
 	@exec e2e/load/publishers.sh
 
+.PHONY: load-viewers
+load-viewers: bin/viewers ## many players (MODE=ll|plain|blocked|latency N=100 HTTP=1.1|2 URL FOR=30s PID); see e2e/load
+	@exec e2e/load/viewers.sh
+
 ##@ Build
 
 .PHONY: build
@@ -81,8 +85,12 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: bin/chatters bin/publishers bin/sink
-bin/chatters bin/publishers bin/sink:
+.PHONY: hlscheck
+hlscheck: bin/hlscheck ## hold a live HLS stream of any server against the rules (URL=…/index.m3u8 FOR=10m)
+	@exec bin/hlscheck -url "$${URL:-http://127.0.0.1:8080/hls/$(ROOM)/index.m3u8}" -for "$${FOR:-1m}"
+
+.PHONY: bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers
+bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross
@@ -104,6 +112,7 @@ test: toolchain test-tools page ## everything: unit tests with the race detector
 	@echo '== page' && npm --prefix web test --silent
 	@echo '== vet' && go vet ./... && go vet -tags $(TAGS) ./...
 	@echo '== unit' && go test -race -shuffle=on ./... && go test -race -tags load ./e2e/load/...
+	@cd e2e/hlscheck/peer && go vet ./... && go test ./...
 	@$(MAKE) e2e
 
 .PHONY: e2e

@@ -20,6 +20,7 @@ type card struct {
 	noVideo, noAudio bool
 	mp3              bool // instead of AAC
 	gop              int  // frames; 0 = 60
+	seconds          int  // 0 = for ever
 }
 
 // Short enough to be a moment, long enough for every frame rate.
@@ -53,6 +54,9 @@ func (c card) args(url string) []string {
 			codec = "libmp3lame"
 		}
 		args = append(args, "-c:a", codec, "-b:a", "96k")
+	}
+	if c.seconds > 0 {
+		args = append(args, "-t", strconv.Itoa(c.seconds))
 	}
 	return append(args, "-f", "flv", url)
 }

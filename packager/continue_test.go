@@ -16,7 +16,7 @@ import (
 
 // restarted publishes for a while, ends the process one way or the other, and returns
 // what the room was before.
-func (m *machine) restarted(end func(), away time.Duration) (before packager.Status, folder string, lists map[string]list) {
+func (m *host) restarted(end func(), away time.Duration) (before packager.Status, folder string, lists map[string]list) {
 	m.t.Helper()
 	m.publish(7300 * time.Millisecond)
 	synctest.Wait() // the record is written
@@ -41,7 +41,7 @@ func TestGoesOnAfterRestart(t *testing.T) {
 		"SIGTERM": {msn: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			boots(t, func(m *machine) {
+			boots(t, func(m *host) {
 				end := m.term
 				if c.kill {
 					end = m.kill
@@ -87,7 +87,7 @@ func TestGoesOnAfterRestart(t *testing.T) {
 
 // What old players ask for while there is no media yet.
 func TestAskedWhileAwayAfterRestart(t *testing.T) {
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		_, folder, lists := m.restarted(m.kill, time.Second)
 		msn := lists["v0"].lastMSN
 		for _, query := range []string{
@@ -126,7 +126,7 @@ func TestAskedWhileAwayAfterRestart(t *testing.T) {
 
 // A stop leaves playlists open and lets nobody wait.
 func TestStopLeavesPlaylistsOpen(t *testing.T) {
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		m.publish(7300 * time.Millisecond)
 		v := watch(t, m.room, "v0")
 		v.see(readList(t, m.body(v.base+"v0.m3u8")))
@@ -150,13 +150,13 @@ func TestStopLeavesPlaylistsOpen(t *testing.T) {
 
 // When is there a record, and when not any longer.
 func TestRecords(t *testing.T) {
-	record := func(m *machine, want int, when string) {
+	record := func(m *host, want int, when string) {
 		t.Helper()
 		if names := m.records(); len(names) != want {
 			t.Errorf("%s: records %q, want %d", when, names, want)
 		}
 	}
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		record(m, 0, "nothing was ever published")
 		m.publish(time.Second)
 		record(m, 0, "nothing can be played yet")
@@ -177,7 +177,7 @@ func TestRecords(t *testing.T) {
 			t.Error("a session that has ended has no ENDLIST")
 		}
 	})
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		before, folder, _ := m.restarted(m.kill, time.Second)
 		<-time.After(59 * time.Second)
 		synctest.Wait()
@@ -210,7 +210,7 @@ func TestBadRecords(t *testing.T) {
 		"no record":         func(r map[string]any) { clear(r) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			boots(t, func(m *machine) {
+			boots(t, func(m *host) {
 				m.publish(7 * time.Second)
 				m.term()
 				file := filepath.Join(m.dir, "live.json")
@@ -240,7 +240,7 @@ func TestBadRecords(t *testing.T) {
 
 // Another layout than before the restart: another epoch of the same session.
 func TestAnotherLayoutAfterRestart(t *testing.T) {
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		before, folder, _ := m.restarted(m.term, time.Second)
 		m.attach()
 		m.tracks(videoTrack(t))
@@ -258,7 +258,7 @@ func TestAnotherLayoutAfterRestart(t *testing.T) {
 // The disk takes nothing more: video goes on, the operator hears of it once, and what
 // was written before is not believed once its numbers are used up.
 func TestDiskRefuses(t *testing.T) {
-	boots(t, func(m *machine) {
+	boots(t, func(m *host) {
 		src := m.publish(7 * time.Second)
 		synctest.Wait()
 		block := filepath.Join(m.dir, ".live.tmp") // where the next one would be written

@@ -7,16 +7,19 @@
 // on every sample goes through the timeline (its true time), the segmenter (does
 // it complete a part?) and, with the sample that completes one, becomes bytes on a
 // shelf and a new Window in its Rendition. Requests of players load the Window, or
-// wait for the next one.
+// wait for the next one. A request for MPEG-TS has the muxer make the segments that the
+// Windows have and it has not.
 //
 // Invariants
 //
 //   - One publisher a stream; it, the timers and the stop write under Stream.mu.
 //   - Readers of playlists and media take no lock that a writer holds: they load
-//     pointers to immutable values. Only Stream.Status takes Stream.mu, for moments.
+//     pointers to immutable values. Only Stream.Status takes Stream.mu, for moments; and
+//     who asks for MPEG-TS its muxer's, which the writer takes only to drop media.
 //   - What was published never changes: a URI means the same bytes for ever, media
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
-//   - The memory of a room is bounded by Config.Window and Config.WindowBytes.
+//   - The memory of a room is bounded by Config.Window and Config.WindowBytes, that of
+//     all rooms by Config.TotalBytes.
 //   - A blocked reader is woken by the next part, by the end, or by its context.
 //   - All of this holds over a restart of the server, too, whatever ended it. What is
 //     lost is the media; no address of it is ever given to other media.
@@ -46,6 +49,11 @@
 //     are exact.
 //   - A restored epoch has no playlist until its first new segment is complete, over
 //     a list of gaps: nobody knows the durations of what a killed process has lost.
+//   - MPEG-TS is made by the requests of those who play it, from the Windows, over by the
+//     publisher with every segment: the way to the other players has no step for it.
+//     What it makes depends on nothing but the media and the continuity counters, and
+//     those it keeps while it is off: an address cannot name other bytes, and needs no
+//     number of the switch.
 //   - Players are counted in a fixed table of hashes, over sessions in URIs: addresses
 //     stay the same for everybody, so that caches work.
 package packager

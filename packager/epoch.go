@@ -15,14 +15,31 @@ type Epoch struct {
 	ID         string
 	renditions map[string]*Rendition // never changed
 	index      atomic.Pointer[sheet]
-	bytes      int64     // accounted in the metrics; the writer's
-	until      time.Time // when it may be forgotten; zero while in use; the writer's
+	muxer      *muxer
+	held       int64     // bytes, as the budget knows; the writer's, as is the rest
+	needed     int64     // bytes, as the budget foresees
+	until      time.Time // when it may be forgotten; zero while in use
 }
 
-// Rendition returns the media playlist "v0" or "a0".
+// Rendition returns the media playlist "v0", "a0" or "ts"; the last is made as long as
+// it is asked for.
 func (e *Epoch) Rendition(name string) (*Rendition, bool) {
+	if name == muxedName {
+		return e.muxer.rendition, e.muxer.ask() == nil
+	}
 	r, ok := e.renditions[name]
 	return r, ok
+}
+
+// Empty says that some rendition lists nothing: the epoch goes on after a restart of
+// the server, and its publisher is not back.
+func (e *Epoch) Empty() bool {
+	for _, r := range e.renditions {
+		if r.Window().Empty() {
+			return true
+		}
+	}
+	return false
 }
 
 // Index returns the multivariant playlist, nil until every rendition lists a segment.
@@ -34,6 +51,25 @@ func (e *Epoch) Index(gzip bool) []byte {
 	return s.bytes(gzip)
 }
 
+// Muxed returns the multivariant playlist of the MPEG-TS rendition, nil until it lists a
+// segment. The error says why there is none.
+func (e *Epoch) Muxed(gzip bool) ([]byte, error) {
+	if err := e.muxer.ask(); err != nil {
+		return nil, err
+	}
+	s := e.muxer.index.Load()
+	if s == nil {
+		return nil, nil
+	}
+	return s.bytes(gzip), nil
+}
+
+// release gives back the memory of an epoch that nobody can reach any longer.
+func (e *Epoch) release(env *env) {
+	env.budget.account(e, 0, 0)
+	e.muxer.retire()
+}
+
 // lane is what the writer keeps of one rendition.
 type lane struct {
 	name      string
@@ -41,7 +77,7 @@ type lane struct {
 	rendition *Rendition
 	shelf     *shelf
 	init      *section
-	broken    bool // the next segment starts with a discontinuity
+	breaks    int  // discontinuities before the next segment: two when nothing came between them
 	dirty     bool // something is to be published
 	rate      bitrate
 	seen      time.Time // newest sample
@@ -123,4 +159,20 @@ func multivariant(id string, renditions []measured, fps float64) (*playlist.Mult
 	}
 	m.Variants = []playlist.Variant{v}
 	return m, nil
+}
+
+// packed describes an epoch as MPEG-TS: one variant of all tracks.
+func packed(id string, r measured, tracks []media.Track, fps float64) (*playlist.Multivariant, error) {
+	v := playlist.Variant{URI: id + "/" + r.name + ".m3u8", AverageBandwidth: r.average, Bandwidth: r.peak}
+	for _, t := range tracks {
+		codec, err := fmp4.CodecString(t)
+		if err != nil {
+			return nil, err
+		}
+		v.Codecs = append(v.Codecs, codec)
+		if t.Kind == media.Video {
+			v.Width, v.Height, v.FrameRate = t.Width, t.Height, fps
+		}
+	}
+	return &playlist.Multivariant{Version: playlist.VersionPacked, Variants: []playlist.Variant{v}}, nil
 }

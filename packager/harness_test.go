@@ -1,7 +1,9 @@
 package packager_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
@@ -27,9 +29,14 @@ const (
 
 func config(t *testing.T, s string) []byte {
 	t.Helper()
+	return fromHex(t, s)
+}
+
+func fromHex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -57,11 +64,20 @@ type room struct {
 // live runs test in a bubble, with a registry that runs and the room "live" attached.
 func live(t *testing.T, cfg packager.Config, test func(*room)) {
 	t.Helper()
+	serve(t, cfg, nil, func(r *room) {
+		r.attach()
+		test(r)
+	})
+}
+
+// serve runs test in a bubble, with a registry that runs and has that clock.
+func serve(t *testing.T, cfg packager.Config, now func() time.Time, test func(*room)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &room{t: t, prom: prometheus.NewRegistry(), stop: cancel}
 		var err error
-		if r.reg, err = packager.New(cfg, packager.Options{Registerer: r.prom}); err != nil {
+		if r.reg, err = packager.New(cfg, packager.Options{Registerer: r.prom, Now: now}); err != nil {
 			t.Fatal(err)
 		}
 		if r.origin, err = origin.New(r.reg, origin.Options{Registerer: r.prom}); err != nil {
@@ -75,7 +91,6 @@ func live(t *testing.T, cfg packager.Config, test func(*room)) {
 				t.Errorf("Run = %v, want nil", err)
 			}
 		}()
-		r.attach()
 		test(r)
 	})
 }
@@ -150,8 +165,10 @@ func (s *source) video() media.Sample {
 	n := s.frames
 	s.frames++
 	m := media.Sample{
-		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: make([]byte, max(s.weight, 500)),
+		Kind: media.Video, Sync: n%s.gop == 0, DTS: s.offset + int64(float64(n)*1000/s.fps), Data: bytes.Repeat([]byte{0xab}, max(s.weight, 500)),
 	}
+	binary.BigEndian.PutUint32(m.Data, uint32(len(m.Data)-4)) // one NAL unit, a slice
+	m.Data[4] = 0x41
 	if s.reorder > 0 { // the pattern P b b: a P is shown after the two b that follow it
 		shift := []int{s.reorder, 0, 0}[(n%s.gop)%3]
 		if n%s.gop == 0 {

@@ -2,7 +2,6 @@ package packager
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"barrage/packager/fmp4"
@@ -82,6 +81,7 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 		p.lanes = append(p.lanes, l)
 		p.epoch.renditions[l.name] = l.rendition
 	}
+	p.epoch.muxer = newMuxer(p, m.rate.Float())
 	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
 	if len(p.lanes) > 1 {
 		l := p.lanes[1]
@@ -92,7 +92,12 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 
 func (p *packer) rules(l *lane) segmenter.Rules {
 	m := p.limits
-	return segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	r := segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	if len(p.lanes) > 1 { // the follower's segments can be a unit longer than the leader's
+		unit := timeline.Duration(timeline.AudioUnit(p.lanes[1].track), p.lanes[1].track.TimeScale)
+		r.Half -= timeline.Ticks(unit, l.track.TimeScale)
+	}
+	return r
 }
 
 // retrack takes over a configuration: the media that follows has an init section of its own.
@@ -107,7 +112,7 @@ func (l *lane) retrack(in media.Track) error {
 	if l.init != nil {
 		number = l.init.number + 1
 	}
-	l.track, l.init = out, &section{number: number, data: data}
+	l.track, l.init = out, &section{number: number, data: data, track: out}
 	return nil
 }
 
@@ -118,6 +123,14 @@ func (p *packer) lane(k media.Kind) *lane {
 		}
 	}
 	return nil
+}
+
+// coming returns the track of the lane as it was announced last.
+func (p *packer) coming(l *lane) media.Track {
+	if t, ok := p.next.tracks[l.track.Kind]; ok {
+		return t
+	}
+	return l.track
 }
 
 // end returns where the leader's media ends.
@@ -207,7 +220,7 @@ func (p *packer) anchor(at time.Time) error {
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
 	p.flush()
 	for _, l := range p.lanes {
-		l.broken = true
+		l.breaks++
 		if in, ok := p.next.tracks[l.track.Kind]; ok {
 			if err := l.retrack(in); err != nil {
 				return err
@@ -273,8 +286,8 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 		if l.track.Kind == media.Video {
 			shown += p.ahead
 		}
-		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
-		l.broken = false
+		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.breaks)
+		l.breaks = 0
 	}
 	l.shelf.add(part{
 		start: start, end: end, independent: c.Samples[0].Sync,
@@ -310,16 +323,16 @@ func (p *packer) window(l *lane) *Window {
 	if w.Empty() {
 		return w
 	}
-	shelf, reports := *l.shelf, p.reports(l) // as they are now
+	still, reports := *l.shelf, p.reports(l)
 	form := func(skip int) *sheet {
 		return &sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
-			m := shelf.playlist(l.name, reports)
+			m := still.playlist(l.name, reports)
 			m.Skip = skip
 			return m.Append(dst)
 		}}
 	}
 	w.full = form(0)
-	if n := shelf.skippable(); n > 0 {
+	if n := still.skippable(); n > 0 {
 		w.delta = form(n)
 	}
 	return w
@@ -353,7 +366,7 @@ func (p *packer) list() {
 
 // playable says that every rendition lists a segment.
 func (p *packer) playable() bool {
-	return !slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.rendition.Window().Empty() })
+	return !p.epoch.Empty()
 }
 
 // index writes the multivariant playlist of what has been measured.
@@ -367,37 +380,6 @@ func (p *packer) index() {
 		}
 		return m.Append(dst)
 	}})
-}
-
-// shed keeps the media of the room under its bound, oldest first.
-func (p *packer) shed() {
-	for p.size() > p.limits.bytes {
-		oldest := p.lanes[0]
-		for _, l := range p.lanes[1:] {
-			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {
-				oldest = l
-			}
-		}
-		if !oldest.shelf.shed() {
-			return
-		}
-		oldest.dirty = true
-		p.env.metrics.shed.Inc()
-	}
-}
-
-func (p *packer) size() int64 {
-	var n int64
-	for _, l := range p.lanes {
-		n += l.shelf.size
-	}
-	return n
-}
-
-func (p *packer) account() {
-	n := p.size()
-	p.env.metrics.bytes.Add(float64(n - p.epoch.bytes))
-	p.epoch.bytes = n
 }
 
 // silent says that a track of the layout delivers nothing any longer while another

@@ -30,6 +30,7 @@ type prelude struct {
 	entries  []entry
 	bytes    int
 	resume   bool // the epoch exists already and its numbers are frozen
+	waited   bool // what does not deliver has been waited for long enough already
 }
 
 // entry is a sample and when it came.
@@ -107,7 +108,7 @@ func (p *prelude) settled(now time.Time) bool {
 	if _, known := p.tracks[missing]; known || p.expected[missing] {
 		wait = waitPromised
 	}
-	return now.Sub(p.since) >= wait
+	return p.waited || now.Sub(p.since) >= wait
 }
 
 // layout returns the tracks that deliver, the leader first.
@@ -179,14 +180,14 @@ func (p *prelude) measure(cfg Config) measure {
 	}
 	frame := unit.Seconds()
 	m.limits.first = cfg.SegmentDuration
-	longest := cfg.SegmentDuration
+	longest, segment := cfg.SegmentDuration, cfg.SegmentDuration
 	if t, ok := p.tracks[media.Video]; ok && p.has(media.Video) {
 		m.rate, frame = videoRate(t, p.times(media.Video))
 		g := p.firstGOP()
-		longest = max(longest, g.span)
+		longest, segment = max(longest, g.span), segmentLength(cfg.SegmentDuration, g)
 		m.limits.first = 0
 	}
-	m.limits.part = partLength(cfg.PartDuration, frame)
+	m.limits.part = partLength(cfg.PartDuration, frame, segment)
 	m.limits.partTarget = partTarget(m.limits.part, unit)
 	m.limits.segment = cfg.SegmentDuration
 	m.limits.first = max(m.limits.first, m.limits.part)
@@ -208,9 +209,20 @@ func videoRate(t media.Track, times []int64) (timeline.Rate, float64) {
 	return rate, 1. / 30
 }
 
-// partLength returns the whole number of frames nearest to what is configured.
-func partLength(want time.Duration, frame float64) time.Duration {
-	n := max(1, math.Round(want.Seconds()/frame-1e-6))
+// segmentLength returns how long segments will be, if all GOPs are like the first.
+func segmentLength(least time.Duration, g gop) time.Duration {
+	if !g.complete {
+		return least
+	}
+	return (least + g.span - 1) / g.span * g.span
+}
+
+// partLength returns a whole number of frames near to what is configured, such that
+// equal parts fill a segment: 2 s at 25 Hz are parts of 13, 13, 13 and 11 frames, where
+// four of 12 would leave two frames for a fifth, and a fourth more requests.
+func partLength(want time.Duration, frame float64, segment time.Duration) time.Duration {
+	parts := max(1, math.Round(segment.Seconds()/want.Seconds()))
+	n := max(1, math.Ceil(segment.Seconds()/frame/parts-1e-3))
 	return time.Duration(math.Round(n * frame * float64(time.Second)))
 }
 

@@ -145,7 +145,11 @@ func restoreStream(room string, e *env, r record) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore room %s: %w", room, err)
 	}
-	s.packer = p
+	expected, ok := e.budget.enter()
+	if !ok {
+		return nil, fmt.Errorf("restore room %s: %w", room, ErrFull)
+	}
+	s.packer, s.expected = p, expected
 	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now}
 	s.setView([]*Epoch{p.epoch}, p.epoch)
 	s.deadline = now.Add(e.grace)
@@ -166,7 +170,8 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.epoch.ID, p.begun, p.breaks = r.Epoch, true, r.Next.Breaks
+	p.epoch.ID, p.epoch.muxer.epoch = r.Epoch, r.Epoch
+	p.begun, p.breaks = true, r.Next.Breaks
 	for i, l := range p.lanes {
 		l.init.number = r.Next.Init - 1 // the next one is the first that anybody sees
 		l.shelf.nextMSN, l.shelf.nextPart, l.shelf.left = r.Next.MSN, r.Next.Part, r.Next.Breaks

@@ -19,8 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// machine runs one server process after the other on one state directory.
-type machine struct {
+// host runs one server process after the other on one state directory.
+type host struct {
 	*room
 	dir  string
 	root *os.Root
@@ -28,11 +28,11 @@ type machine struct {
 }
 
 // boots runs test in a bubble on a machine whose server has been started.
-func boots(t *testing.T, test func(*machine)) {
+func boots(t *testing.T, test func(*host)) {
 	t.Helper()
 	dirs := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := &machine{room: &room{t: t}, dir: filepath.Join(dirs, "0")}
+		m := &host{room: &room{t: t}, dir: filepath.Join(dirs, "0")}
 		if err := os.Mkdir(m.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func boots(t *testing.T, test func(*machine)) {
 	})
 }
 
-func (m *machine) boot() {
+func (m *host) boot() {
 	m.t.Helper()
 	var err error
 	if m.root, err = os.OpenRoot(m.dir); err != nil {
@@ -62,7 +62,7 @@ func (m *machine) boot() {
 }
 
 // term ends the process as SIGTERM does.
-func (m *machine) term() {
+func (m *host) term() {
 	m.t.Helper()
 	m.stop()
 	if err := <-m.done; err != nil {
@@ -75,7 +75,7 @@ func (m *machine) term() {
 
 // kill ends the process as kill -9 does: what it does from now on, the next one does
 // not see.
-func (m *machine) kill() {
+func (m *host) kill() {
 	m.t.Helper()
 	left := filepath.Join(filepath.Dir(m.dir), fmt.Sprint(time.Now().UnixNano()))
 	if err := os.CopyFS(left, os.DirFS(m.dir)); err != nil {
@@ -85,7 +85,7 @@ func (m *machine) kill() {
 	m.dir = left
 }
 
-func (m *machine) records() []string {
+func (m *host) records() []string {
 	m.t.Helper()
 	synctest.Wait()
 	names, err := filepath.Glob(filepath.Join(m.dir, "*.json"))
@@ -96,7 +96,7 @@ func (m *machine) records() []string {
 }
 
 // publish is an encoder that starts: its times begin at zero.
-func (m *machine) publish(d time.Duration) *source {
+func (m *host) publish(d time.Duration) *source {
 	m.t.Helper()
 	m.attach()
 	m.tracks(videoTrack(m.t), audioTrack(m.t))
@@ -105,8 +105,8 @@ func (m *machine) publish(d time.Duration) *source {
 	return src
 }
 
-// shape is where a segment stands.
-type shape struct {
+// stand is where a segment stands.
+type stand struct {
 	pdt    time.Time
 	dur    time.Duration
 	breaks int // discontinuity sequence of the segment
@@ -116,22 +116,22 @@ type shape struct {
 type memory struct {
 	t      *testing.T
 	bytes  map[string][32]byte
-	shapes map[string]map[int]shape // by epoch and rendition
+	stands map[string]map[int]stand // by epoch and rendition
 	tops   map[string][2]int        // media and discontinuity sequence of the playlist
 }
 
 func newMemory(t *testing.T) *memory {
-	return &memory{t: t, bytes: map[string][32]byte{}, shapes: map[string]map[int]shape{}, tops: map[string][2]int{}}
+	return &memory{t: t, bytes: map[string][32]byte{}, stands: map[string]map[int]stand{}, tops: map[string][2]int{}}
 }
 
 // look fetches both playlists of the current epoch and everything they list.
-func (v *memory) look(m *machine) {
+func (v *memory) look(m *host) {
 	v.t.Helper()
 	if m.stream == nil || m.stream.Status().Epoch == "" {
 		return
 	}
 	folder := m.folder()
-	for _, name := range []string{"v0", "a0"} {
+	for _, name := range []string{"v0", "a0", "ts"} {
 		res := m.get(folder + name + ".m3u8")
 		if res.status != http.StatusOK {
 			continue
@@ -145,7 +145,7 @@ func (v *memory) look(m *machine) {
 			}
 			if s.uri != "" {
 				v.fetch(m, folder+s.uri)
-				v.segment(folder+name, s.msn, shape{s.pdt, time.Duration(s.dur * float64(time.Second)), breaks})
+				v.segment(folder+name, s.msn, stand{s.pdt, time.Duration(s.dur * float64(time.Second)), breaks})
 			}
 			for _, p := range s.parts {
 				v.fetch(m, folder+p.uri)
@@ -167,7 +167,7 @@ func (v *memory) top(of string, l list) {
 	v.tops[of] = [2]int{l.first, l.discontinuities}
 }
 
-func (v *memory) fetch(m *machine, uri string) {
+func (v *memory) fetch(m *host, uri string) {
 	v.t.Helper()
 	sum := sha256.Sum256([]byte(m.body(uri)))
 	if old, known := v.bytes[uri]; known && old != sum {
@@ -180,12 +180,12 @@ func (v *memory) fetch(m *machine, uri string) {
 const cutSlack = 11 * time.Millisecond
 
 // segment compares one with its neighbours, those that the server has lost as well.
-func (v *memory) segment(of string, msn int, s shape) {
+func (v *memory) segment(of string, msn int, s stand) {
 	v.t.Helper()
-	all := v.shapes[of]
+	all := v.stands[of]
 	if all == nil {
-		all = map[int]shape{}
-		v.shapes[of] = all
+		all = map[int]stand{}
+		v.stands[of] = all
 	}
 	if old, known := all[msn]; known {
 		if old != s {
@@ -205,9 +205,9 @@ func (v *memory) segment(of string, msn int, s shape) {
 // same moment.
 func (v *memory) together(folder string) {
 	v.t.Helper()
-	for msn, s := range v.shapes[folder+"v0"] {
+	for msn, s := range v.stands[folder+"v0"] {
 		middle := s.pdt.Add(s.dur / 2)
-		for n, a := range v.shapes[folder+"a0"] {
+		for n, a := range v.stands[folder+"a0"] {
 			if !middle.Before(a.pdt) && middle.Before(a.pdt.Add(a.dur)) && a.breaks != s.breaks {
 				v.t.Errorf("discontinuity sequence %d in the middle of video segment %d, %d in audio segment %d", s.breaks, msn, a.breaks, n)
 			}
@@ -220,12 +220,12 @@ func (v *memory) together(folder string) {
 func TestNothingIsNamedTwice(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			boots(t, func(m *machine) { fate(m, rand.New(rand.NewPCG(seed, 1)), newMemory(m.t)) })
+			boots(t, func(m *host) { fate(m, rand.New(rand.NewPCG(seed, 1)), newMemory(m.t)) })
 		})
 	}
 }
 
-func fate(m *machine, dice *rand.Rand, seen *memory) {
+func fate(m *host, dice *rand.Rand, seen *memory) {
 	const steps = 30
 	src, past := (*source)(nil), []string{}
 	for range steps {

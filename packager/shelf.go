@@ -10,7 +10,7 @@ import (
 
 // limits are the numbers that are frozen with a stream epoch.
 type limits struct {
-	part, partTarget time.Duration
+	part, partTarget time.Duration // 0: for players that know no parts
 	first, segment   time.Duration // least length of the first and of later segments
 	target           time.Duration // whole seconds
 	window           time.Duration // how much is listed
@@ -46,8 +46,8 @@ type shelf struct {
 func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
 
 // begin opens the next segment.
-func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, discontinuity bool) {
-	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, discontinuity: discontinuity}
+func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, breaks int) {
+	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, breaks: breaks}
 }
 
 // add appends a part to the open segment, which is replaced: windows hold the old one.
@@ -81,7 +81,8 @@ func (s *shelf) trim() {
 	for s.span(s.listed+1, len(s.segments)) >= s.limits.window {
 		s.unlist()
 	}
-	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window {
+	// Both round up by less than a target duration.
+	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window+2*s.limits.target {
 		s.drop()
 	}
 }
@@ -95,9 +96,7 @@ func (s *shelf) span(from, to int) time.Duration {
 }
 
 func (s *shelf) unlist() {
-	if s.segments[s.listed].discontinuity {
-		s.left++
-	}
+	s.left += uint64(s.segments[s.listed].breaks)
 	s.listed++
 }
 
@@ -123,7 +122,7 @@ func (s *shelf) shed() bool {
 func (s *shelf) snapshot() *Window {
 	return &Window{
 		Ended: s.ended, Closing: s.closing, TargetDuration: s.limits.target, PartTarget: s.limits.partTarget, segments: s.segments[:len(s.segments):len(s.segments)],
-		listed: s.listed, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart,
+		listed: s.listed, left: s.left, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart,
 	}
 }
 
@@ -149,42 +148,62 @@ func (s *shelf) skippable() int {
 // rounded times, so that their sums never drift from the media.
 func milli(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// playlist describes the shelf; base is the folder of the rendition's media.
-func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media {
-	l := s.limits
-	m := &playlist.Media{
-		Version: playlist.Version, TargetDuration: int(l.target / time.Second),
-		PartTarget: l.partTarget, HoldBack: 3 * l.target, PartHoldBack: 3 * l.partTarget,
-		CanSkipUntil:          skipTargets * l.target,
-		DiscontinuitySequence: s.left, Ended: s.ended, Reports: reports,
-		PreloadHint: base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s",
-	}
+// listing is what every playlist says of the shelf.
+func (s *shelf) listing() *playlist.Media {
 	listed := s.segments[s.listed:]
-	m.MediaSequence = listed[0].msn
-	if s.open != nil {
-		open := describe(s.open, base, true)
-		m.Open = &open
+	m := &playlist.Media{
+		TargetDuration: int(s.limits.target / time.Second), MediaSequence: listed[0].msn,
+		DiscontinuitySequence: s.left, Ended: s.ended, Segments: make([]playlist.Segment, len(listed)),
 	}
-	m.Segments = make([]playlist.Segment, 0, len(listed))
 	for i, seg := range listed {
-		m.Segments = append(m.Segments, describe(seg, base, len(listed)-i < keptParents))
+		m.Segments[i] = playlist.Segment{
+			Duration: milli(seg.end) - milli(seg.start), PDT: seg.pdt, Discontinuities: seg.breaks,
+		}
 	}
 	return m
 }
 
-func describe(seg *segment, base string, parts bool) playlist.Segment {
-	out := playlist.Segment{
-		URI:      fmt.Sprintf("%s/s%d.m4s", base, seg.msn),
-		Duration: milli(seg.end) - milli(seg.start),
-		PDT:      seg.pdt, Discontinuity: seg.discontinuity,
-		Init: fmt.Sprintf("%s/init-%d.mp4", base, seg.init.number),
+// packed describes a shelf of MPEG-TS, as players of old want it; base is the folder of
+// the rendition's media.
+func (s *shelf) packed(base string) *playlist.Media {
+	m := s.listing()
+	m.Version = playlist.VersionPacked
+	for i, seg := range s.segments[s.listed:] {
+		m.Segments[i].URI = fmt.Sprintf("%s/s%d.ts", base, seg.msn)
 	}
-	if !parts {
-		return out
+	return m
+}
+
+// playlist describes the shelf; base is the folder of the rendition's media.
+func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media {
+	l, m := s.limits, s.listing()
+	m.Version, m.Reports = playlist.Version, reports
+	m.PartTarget, m.HoldBack, m.PartHoldBack = l.partTarget, 3*l.target, 3*l.partTarget
+	m.CanSkipUntil = skipTargets * l.target
+	m.PreloadHint = base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s"
+	if s.open != nil {
+		m.Open = &playlist.Segment{PDT: s.open.pdt, Discontinuities: s.open.breaks}
+		describe(m.Open, s.open, base)
+		m.Open.Parts = describeParts(s.open, base)
 	}
-	out.Parts = make([]playlist.Part, len(seg.parts))
+	for i, seg := range s.segments[s.listed:] {
+		describe(&m.Segments[i], seg, base)
+		if len(m.Segments)-i < keptParents {
+			m.Segments[i].Parts = describeParts(seg, base)
+		}
+	}
+	return m
+}
+
+func describe(out *playlist.Segment, seg *segment, base string) {
+	out.URI = fmt.Sprintf("%s/s%d.m4s", base, seg.msn)
+	out.Init = fmt.Sprintf("%s/init-%d.mp4", base, seg.init.number)
+}
+
+func describeParts(seg *segment, base string) []playlist.Part {
+	out := make([]playlist.Part, len(seg.parts))
 	for i, p := range seg.parts {
-		out.Parts[i] = playlist.Part{
+		out[i] = playlist.Part{
 			URI: base + "/p" + strconv.FormatUint(p.number, 10) + ".m4s", Duration: milli(p.end) - milli(p.start), Independent: p.independent,
 		}
 	}

@@ -17,11 +17,12 @@ import (
 // registry's timers too: all of that under mu, as is Status. Players are answered
 // from view and share no lock with them.
 type Stream struct {
-	room     string
-	env      *env
-	view     atomic.Pointer[view]
-	away     atomic.Bool
-	audience audience
+	room    string
+	env     *env
+	view    atomic.Pointer[view]
+	away    atomic.Bool
+	named   audience // players by the session that they name
+	guessed audience // and those that name none
 
 	mu       sync.Mutex
 	phase    Phase
@@ -34,6 +35,7 @@ type Stream struct {
 	tracks   map[media.Kind]media.Track // what the publisher said it sends
 	deadline time.Time
 	reserved reservation
+	expected int64 // bytes that the budget holds for a session without an epoch
 }
 
 // view is what readers find: immutable.
@@ -76,8 +78,19 @@ func (s *Stream) Current() (*Epoch, bool) {
 // Away says that the publisher is gone and waited for: nothing new will come soon.
 func (s *Stream) Away() bool { return s.away.Load() }
 
-// Seen notes a request of an HLS player, known by a hash of what tells it apart.
-func (s *Stream) Seen(player uint64) { s.audience.seen(player, s.env.now()) }
+// Seen notes a request of an HLS player.
+func (s *Stream) Seen(p Player) {
+	if p.Exact {
+		s.named.seen(p, s.env.now())
+		return
+	}
+	s.guessed.seen(p, s.env.now())
+}
+
+func (s *Stream) players() Players {
+	now := s.env.now()
+	return Players{Exact: s.named.count(now), Estimated: s.guessed.count(now)}
+}
 
 // attach takes the stream for a publisher.
 func (s *Stream) attach(now time.Time) error {
@@ -89,13 +102,18 @@ func (s *Stream) attach(now time.Time) error {
 	if s.attached {
 		return fmt.Errorf("attach to room %s: %w, whose connection must end first", s.room, ErrStreamBusy)
 	}
-	s.attached = true
-	s.deadline = time.Time{}
-	if s.packer == nil {
+	if s.session == nil {
+		expected, ok := s.env.budget.enter()
+		if !ok {
+			return fmt.Errorf("attach to room %s: %w", s.room, ErrFull)
+		}
+		s.expected = expected
 		s.session = &session{id: newID(now), clock: newClock(now)}
 		s.setView(s.view.Load().epochs, nil)
 		s.enter(PhaseStarting)
 	}
+	s.attached = true
+	s.deadline = time.Time{}
 	s.tracks = map[media.Kind]media.Track{}
 	s.prelude = newPrelude(s.packer != nil)
 	return nil
@@ -131,7 +149,7 @@ func (s *Stream) SetTrack(t media.Track) error {
 		s.relayout()
 		return nil
 	}
-	if !bytes.Equal(l.track.Config, t.Config) {
+	if !bytes.Equal(s.packer.coming(l).Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil
@@ -182,8 +200,9 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
+	if silent := s.prelude == nil && s.packer.silent(now); silent || s.prelude == nil && s.late(m) {
 		s.relayout()
+		s.prelude.waited = silent
 	}
 	if s.prelude == nil {
 		return s.write(m, now)
@@ -198,8 +217,11 @@ func (s *Stream) WriteSample(m media.Sample) error {
 // late says that m begins a track that was announced but did not deliver before
 // the layout was frozen.
 func (s *Stream) late(m media.Sample) bool {
+	if s.packer.lane(m.Kind) != nil {
+		return false
+	}
 	_, known := s.tracks[m.Kind]
-	return known && s.packer.lane(m.Kind) == nil && (m.Sync || m.Kind == media.Audio)
+	return known && (m.Sync || m.Kind == media.Audio)
 }
 
 func (s *Stream) write(m media.Sample, at time.Time) error {
@@ -244,6 +266,8 @@ func (s *Stream) settle() error {
 	s.packer.quiet = false
 	s.packer.publish(s.env.now())
 	s.show()
+	s.env.budget.settled(s.expected)
+	s.expected = 0
 	return nil
 }
 
@@ -271,7 +295,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		s.env.metrics.bytes.Sub(float64(epochs[0].bytes))
+		epochs[0].release(s.env)
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -284,12 +308,15 @@ func (s *Stream) retire() {
 		return
 	}
 	s.packer.finish()
-	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
+	e := s.packer.epoch
+	e.until = s.env.now().Add(s.packer.limits.window)
 	if !s.packer.playable() { // restored, and the publisher did not come back in time
-		s.hide(s.packer.epoch)
+		s.hide(e)
 	}
-	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
-		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
+	if _, shown := s.Epoch(e.ID); shown {
+		s.env.budget.account(e, e.held, e.held)
+	} else {
+		e.release(s.env)
 	}
 	s.packer, s.reserved = nil, reservation{}
 	s.env.keep(s.room)
@@ -346,6 +373,9 @@ func (s *Stream) Detach(clean bool) {
 func (s *Stream) end(now time.Time) {
 	s.retire()
 	s.session = nil
+	s.env.budget.settled(s.expected)
+	s.expected = 0
+	s.env.budget.leave()
 	if len(s.view.Load().epochs) == 0 {
 		s.enter(PhaseOffline)
 		s.deadline = now
@@ -373,8 +403,10 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 		next = s.deadline
 	}
 	for _, e := range s.view.Load().epochs {
-		if !e.until.IsZero() && (next.IsZero() || e.until.Before(next)) {
-			next = e.until
+		for _, due := range []time.Time{e.until, e.muxer.expire(now)} {
+			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
 		}
 	}
 	return next, false
@@ -386,7 +418,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			s.env.metrics.bytes.Sub(float64(e.bytes))
+			e.release(s.env)
 		}
 		return due
 	})

@@ -1,16 +1,18 @@
 package packager
 
 import (
-	"context"
 	"sort"
 	"sync/atomic"
 	"time"
+
+	"barrage/packager/media"
 )
 
 // section is an init section.
 type section struct {
 	number uint64
 	data   []byte
+	track  media.Track // what it describes
 }
 
 // part is a published part; immutable.
@@ -24,13 +26,13 @@ type part struct {
 // segment is a segment that is complete or growing; immutable once a Window holds
 // it (a growing one is replaced, not changed).
 type segment struct {
-	msn           uint64
-	start, end    time.Duration
-	pdt           time.Time
-	init          *section
-	discontinuity bool
-	parts         []part
-	size          int64
+	msn        uint64
+	start, end time.Duration
+	pdt        time.Time
+	init       *section
+	breaks     int // discontinuities since the segment before
+	parts      []part
+	size       int64
 }
 
 // Window is what one rendition offers at one moment: its playlist and every segment
@@ -43,6 +45,7 @@ type Window struct {
 
 	segments    []*segment // on offer, oldest first; the first few may have left the playlist
 	listed      int        // index of the first in the playlist
+	left        uint64     // discontinuities that have left the playlist
 	open        *segment   // growing; nil between two segments
 	nextMSN     uint64     // of the segment that grows or will grow next
 	nextPart    uint64     // announced by the preload hint
@@ -86,8 +89,7 @@ func last(complete []*segment, open *segment) (msn uint64, newest int) {
 	return 0, -1
 }
 
-// Empty says that no segment is complete yet, so that there is no playlist: the
-// epoch goes on after a restart of the server, and its publisher is not back.
+// Empty says that no segment is complete yet, so that there is no playlist.
 func (w *Window) Empty() bool { return len(w.segments) == 0 }
 
 // Duration returns how much media the playlist lists in complete segments.
@@ -217,29 +219,4 @@ func (r *Rendition) publish(w *Window) {
 	w.changed = make(chan struct{})
 	old := r.window.Swap(w)
 	close(old.changed)
-}
-
-// Wait returns the first Window that has the part (part < 0: the whole segment),
-// or that has ended, or is the last of this process. When ctx ends first it returns the newest Window and the cause.
-func (r *Rendition) Wait(ctx context.Context, msn uint64, part int) (*Window, error) {
-	return r.wait(ctx, func(w *Window) bool { return w.Has(msn, part) })
-}
-
-// WaitPart waits for a part by its number, as long as it is the one announced.
-func (r *Rendition) WaitPart(ctx context.Context, number uint64) (*Window, error) {
-	return r.wait(ctx, func(w *Window) bool { return !w.Hinted(number) })
-}
-
-func (r *Rendition) wait(ctx context.Context, done func(*Window) bool) (*Window, error) {
-	for {
-		w := r.window.Load()
-		if w.Ended || w.Closing || done(w) {
-			return w, nil
-		}
-		select {
-		case <-w.changed:
-		case <-ctx.Done():
-			return w, context.Cause(ctx)
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ func number(file, prefix, suffix string) (uint64, bool) {
 // place is where a request has arrived.
 type place struct {
 	stream    *packager.Stream
+	epoch     *packager.Epoch
 	rendition *packager.Rendition
 	mime      string
 }
@@ -33,6 +33,14 @@ type place struct {
 // media answers for init sections, segments and parts of a rendition.
 func (h *handler) media(r *http.Request, at place, file string) reply {
 	w := at.rendition.Window()
+	if at.mime == mimeMuxed {
+		n, ok := number(file, "s", ".ts")
+		if !ok {
+			return notFound(kindOther)
+		}
+		parts, found := w.Segment(n)
+		return at.reply(kindSegment, parts, found)
+	}
 	if n, ok := number(file, "init-", ".mp4"); ok {
 		data, found := w.Init(n)
 		return at.reply(kindInit, [][]byte{data}, found)
@@ -61,9 +69,7 @@ func (h *handler) part(r *http.Request, at place, n uint64) reply {
 	w := at.rendition.Window()
 	if w.Hinted(n) {
 		var outcome string
-		w, outcome = h.hold(r.Context(), at, func(ctx context.Context) (*packager.Window, error) {
-			return at.rendition.WaitPart(ctx, n)
-		})
+		w, outcome = h.hold(r, at, func(w *packager.Window) bool { return !w.Hinted(n) })
 		switch outcome {
 		case blockedGone:
 			return reply{kind: kindPart, status: statusGone}

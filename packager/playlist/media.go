@@ -9,12 +9,16 @@ import (
 	"github.com/grafov/m3u8"
 )
 
+// VersionPacked is the EXT-X-VERSION of MPEG-TS: durations with decimals need 3.
+const VersionPacked = 3
+
 // Version is the EXT-X-VERSION of everything this server makes as fMP4: EXT-X-MAP
 // needs 6, EXT-X-GAP 8 and EXT-X-SKIP 9 (RFC 8216bis, 8), and a playlist must not
 // change its version when the first of them appears.
 const Version = 9
 
-// Media is one media playlist. Durations are whole milliseconds.
+// Media is one media playlist. Durations are whole milliseconds. One without parts and
+// distances says nothing of a server that blocks reloads: it is for players of old.
 type Media struct {
 	Version               int           // EXT-X-VERSION, normally the constant
 	TargetDuration        int           // seconds; must never change in the life of the playlist (6.2.1)
@@ -34,13 +38,16 @@ type Media struct {
 
 // Segment is one media segment.
 type Segment struct {
-	URI           string
-	Duration      time.Duration // difference of cumulatively rounded times, so that sums stay exact
-	PDT           time.Time     // of the first sample; zero leaves it out
-	Init          string        // URI of the init section; written where it changes
-	Discontinuity bool          // numbering, coding or time line change before this segment
-	Gap           bool          // the media is lost, players skip it
-	Parts         []Part        // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
+	URI      string
+	Duration time.Duration // difference of cumulatively rounded times, so that sums stay exact
+	PDT      time.Time     // of the first sample; zero leaves it out
+	Init     string        // URI of the init section; written where it changes
+	// Discontinuities is how often numbering, coding or time line changed since the
+	// segment before; more than once when this rendition had nothing in between and
+	// others had: all renditions of a moment have one discontinuity sequence (6.2.4).
+	Discontinuities int
+	Gap             bool   // the media is lost, players skip it
+	Parts           []Part // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
 }
 
 // Part is one partial segment.
@@ -95,7 +102,7 @@ func (m *Media) lowLatency() bool { return m.PartTarget > 0 && !m.Ended }
 // appendHeader writes the tags that grafov does not know, without the last line
 // break: grafov adds it.
 func (m *Media) appendHeader(dst []byte) []byte {
-	if !m.Ended {
+	if !m.Ended && (m.HoldBack > 0 || m.CanSkipUntil > 0 || m.lowLatency()) {
 		dst = m.appendServerControl(dst)
 	}
 	if m.lowLatency() {
@@ -150,7 +157,7 @@ func (m *Media) segment(s *Segment, init string, skipped int) *m3u8.MediaSegment
 // What applies to the whole segment must come before its first EXT-X-PART
 // (4.4.4.9), or low-latency players would read that part without it.
 func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
-	if s.Discontinuity {
+	for range s.Discontinuities {
 		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
 	}
 	if s.Init != "" && s.Init != init {

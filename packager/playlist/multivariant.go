@@ -2,6 +2,7 @@ package playlist
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ const undetermined = "und"
 
 // Multivariant is the playlist of playlists.
 type Multivariant struct {
+	Version  int       // EXT-X-VERSION; 0 = the constant
 	Variants []Variant // at least one; players start with the first they can play
 	Audio    []AudioRendition
 }
@@ -48,7 +50,7 @@ func (m *Multivariant) Append(dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("render multivariant playlist: %w", err)
 	}
 	pl := m3u8.NewMasterPlaylist()
-	pl.SetVersion(Version)
+	pl.SetVersion(uint8(cmp.Or(m.Version, Version)))
 	for i := range m.Variants {
 		params := m.Variants[i].params()
 		if i == 0 { // grafov writes renditions before the variant they hang on

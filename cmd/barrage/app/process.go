@@ -4,12 +4,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -41,19 +38,9 @@ func prepareProcess(logger *slog.Logger) {
 	}
 }
 
-// cgroupMemory returns the memory limit of this process's control group in bytes.
-func cgroupMemory() (int64, bool) {
-	text, err := os.ReadFile("/sys/fs/cgroup/memory.max")
-	if err != nil {
-		return 0, false
-	}
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	return limit, err == nil && limit > 0 && limit < math.MaxInt64
-}
-
 // reloadOnHangup reads the configuration again at every SIGHUP and takes over
-// what can change while running: the log level. The certificate of RTMPS is looked
-// at again, too. (Stream keys are read again by themselves.) A bad file changes
+// what can change while running: the log level. The certificates of RTMPS and HTTPS
+// are looked at again, too. (Stream keys are read again by themselves.) A bad file changes
 // nothing.
 func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read func() (Config, error)) {
 	hangup := make(chan os.Signal, 1)
@@ -74,6 +61,9 @@ func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read fun
 func (a *App) reload(level *slog.LevelVar, read func() (Config, error)) {
 	if a.ingest != nil {
 		_ = a.ingest.Reload() // it says so itself
+	}
+	if a.certs != nil {
+		_ = a.certs.Reload() // as does this
 	}
 	cfg, err := read()
 	if err == nil {
