@@ -165,7 +165,7 @@ func (k *keeper) read(room string) (rec record, err error) {
 	if err != nil {
 		return rec, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	text, err := io.ReadAll(io.LimitReader(f, recordLimit))
 	if err != nil {
 		return rec, err
@@ -187,7 +187,7 @@ func (k *keeper) restore() (map[string]*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("records of sessions: %w", err)
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("records of sessions: %w", err)

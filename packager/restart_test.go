@@ -121,6 +121,7 @@ type memory struct {
 }
 
 func newMemory(t *testing.T) *memory {
+	t.Helper()
 	return &memory{t: t, bytes: map[string][32]byte{}, stands: map[string]map[int]stand{}, tops: map[string][2]int{}}
 }
 

@@ -188,7 +188,7 @@ func restarted(t *testing.T, dir string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { root.Close() })
+	t.Cleanup(func() { _ = root.Close() })
 	before := &site{t: t, size: 200}
 	before.boot(origin.Options{}, packager.DefaultConfig(), root)
 	ctx, stop := context.WithCancel(t.Context())
