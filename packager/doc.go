@@ -27,10 +27,13 @@
 //   - A publisher that comes back within the grace goes on in the same epoch, with a
 //     discontinuity and new init sections; other tracks start another epoch. Players
 //     survive the first without noticing much, and nothing survives the second.
+//   - A playlist is written when the first player asks for it, and once, over with
+//     every part: a thousand rooms that nobody watches cost no playlists, and waiting
+//     players share the one that the first of them writes.
 //   - Part URIs are one running number per rendition, over segment and index: the
 //     preload hint is right even when a sync sample opens a new segment.
-//   - Every stream renders under its own mutex, over one goroutine a stream: a part
-//     costs tens of microseconds, and a hop would cost a wake-up of every publisher.
+//   - Every stream cuts under its own mutex, over one goroutine a stream: a part
+//     costs microseconds, and a hop would cost a wake-up of every publisher.
 //   - Players are counted in a fixed table of hashes, over sessions in URIs: addresses
 //     stay the same for everybody, so that caches work.
 package packager

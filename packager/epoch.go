@@ -14,13 +14,10 @@ import (
 type Epoch struct {
 	ID         string
 	renditions map[string]*Rendition // never changed
-	index      atomic.Pointer[text]
+	index      atomic.Pointer[sheet]
 	bytes      int64     // accounted in the metrics; the writer's
 	until      time.Time // when it may be forgotten; zero while in use; the writer's
 }
-
-// text is a playlist as it is sent.
-type text struct{ plain, gzip []byte }
 
 // Rendition returns the media playlist "v0" or "a0".
 func (e *Epoch) Rendition(name string) (*Rendition, bool) {
@@ -30,14 +27,11 @@ func (e *Epoch) Rendition(name string) (*Rendition, bool) {
 
 // Index returns the multivariant playlist, nil until every rendition lists a segment.
 func (e *Epoch) Index(gzip bool) []byte {
-	t := e.index.Load()
-	switch {
-	case t == nil:
+	s := e.index.Load()
+	if s == nil {
 		return nil
-	case gzip:
-		return t.gzip
 	}
-	return t.plain
+	return s.bytes(gzip)
 }
 
 // lane is what the writer keeps of one rendition.
@@ -91,25 +85,40 @@ func laneName(k media.Kind) string {
 	return "v0"
 }
 
+// measured is what the multivariant playlist says of a rendition.
+type measured struct {
+	name          string
+	track         media.Track
+	average, peak int // bits per second
+}
+
+func measureLanes(lanes []*lane) []measured {
+	out := make([]measured, len(lanes))
+	for i, l := range lanes {
+		avg, peak := l.rate.bound(l.track.Bitrate)
+		out[i] = measured{name: l.name, track: l.track, average: avg, peak: peak}
+	}
+	return out
+}
+
 // multivariant describes an epoch: the leader is the variant, audio beside a video
 // is a rendition of its own.
-func multivariant(id string, lanes []*lane, fps float64) (*playlist.Multivariant, error) {
-	lead := lanes[0]
+func multivariant(id string, renditions []measured, fps float64) (*playlist.Multivariant, error) {
+	lead := renditions[0]
 	v := playlist.Variant{URI: id + "/" + lead.name + ".m3u8", Width: lead.track.Width, Height: lead.track.Height, FrameRate: fps}
 	m := &playlist.Multivariant{}
-	for _, l := range lanes {
-		codec, err := fmp4.CodecString(l.track)
+	for i, r := range renditions {
+		codec, err := fmp4.CodecString(r.track)
 		if err != nil {
 			return nil, err
 		}
-		avg, peak := l.rate.bound(l.track.Bitrate)
 		v.Codecs = append(v.Codecs, codec)
-		v.AverageBandwidth += avg
-		v.Bandwidth += peak
-		if l != lead {
+		v.AverageBandwidth += r.average
+		v.Bandwidth += r.peak
+		if i > 0 {
 			v.AudioGroup = "audio"
 			m.Audio = append(m.Audio, playlist.AudioRendition{
-				Group: "audio", Name: "main", URI: id + "/" + l.name + ".m3u8", Channels: l.track.Channels, Default: true,
+				Group: "audio", Name: "main", URI: id + "/" + r.name + ".m3u8", Channels: r.track.Channels, Default: true,
 			})
 		}
 	}

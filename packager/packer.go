@@ -1,7 +1,6 @@
 package packager
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -158,7 +157,8 @@ func (p *packer) write(s media.Sample, at time.Time) error {
 		p.cuts = p.follow.Push(p.cuts[:0], placed)
 		p.apply(p.lanes[1], p.cuts)
 	}
-	return p.publish(at)
+	p.publish(at)
+	return nil
 }
 
 func (p *packer) pushLeader(s media.Sample) {
@@ -282,11 +282,10 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 
 // publish makes visible what apply put on the shelves. at is when the sample came
 // that completed it.
-func (p *packer) publish(at time.Time) error {
+func (p *packer) publish(at time.Time) {
 	if p.quiet {
-		return nil
+		return
 	}
-	var errs []error
 	for _, l := range p.lanes {
 		if !l.dirty {
 			continue
@@ -294,32 +293,34 @@ func (p *packer) publish(at time.Time) error {
 		l.dirty = false
 		p.shed()
 		before := l.rendition.Window().nextPart
-		if err := p.render(l); err != nil {
-			errs = append(errs, err)
-			continue
-		}
+		l.rendition.publish(p.window(l))
 		for range l.shelf.nextPart - before {
 			p.env.metrics.sawPart(l.track.Kind, p.env.now().Sub(at))
 		}
 	}
 	p.account()
-	return errors.Join(append(errs, p.list())...)
+	p.list()
 }
 
-// render swaps in the lane's next window, its playlist rendered once for everybody.
-func (p *packer) render(l *lane) error {
+// window makes the lane's next Window.
+func (p *packer) window(l *lane) *Window {
 	w := l.shelf.snapshot()
-	if len(w.segments) > 0 {
-		m := l.shelf.playlist(l.name, p.reports(l))
-		plain, err := m.Append(nil)
-		if err != nil {
-			p.env.metrics.renderErrors.Inc()
-			return err
-		}
-		w.plain, w.gzip = plain, p.env.zip.compress(plain)
+	if len(w.segments) == 0 {
+		return w
 	}
-	l.rendition.publish(w)
-	return nil
+	shelf, reports := *l.shelf, p.reports(l) // as they are now
+	form := func(skip int) *sheet {
+		return &sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
+			m := shelf.playlist(l.name, reports)
+			m.Skip = skip
+			return m.Append(dst)
+		}}
+	}
+	w.full = form(0)
+	if n := shelf.skippable(); n > 0 {
+		w.delta = form(n)
+	}
+	return w
 }
 
 // reports tells the players of one rendition how far the others have got, so that
@@ -330,7 +331,7 @@ func (p *packer) reports(l *lane) []playlist.Report {
 		if other == l {
 			continue
 		}
-		msn, newest := other.shelf.snapshot().Last()
+		msn, newest := last(other.shelf.segments, other.shelf.open)
 		if msn > 0 {
 			out = append(out, playlist.Report{URI: other.name + ".m3u8", LastMSN: msn, LastPart: newest})
 		}
@@ -338,31 +339,27 @@ func (p *packer) reports(l *lane) []playlist.Report {
 	return out
 }
 
-// list renders the multivariant playlist once every rendition lists a segment,
-// and again when what it says has changed.
-func (p *packer) list() error {
+// list gives the epoch its multivariant playlist once every rendition lists a
+// segment, and another with each segment: what was measured has changed.
+func (p *packer) list() {
 	if !p.closed {
-		return nil
+		return
 	}
 	for _, l := range p.lanes {
 		if l.rendition.Window().TargetDuration == 0 {
-			return nil
+			return
 		}
 	}
 	p.closed = false
-	m, err := multivariant(p.epoch.ID, p.lanes, p.line.Rate().Float())
-	if err != nil {
-		return err
-	}
-	plain, err := m.Append(nil)
-	if err != nil {
-		p.env.metrics.renderErrors.Inc()
-		return err
-	}
-	if old := p.epoch.index.Load(); old == nil || string(old.plain) != string(plain) {
-		p.epoch.index.Store(&text{plain: plain, gzip: p.env.zip.compress(plain)})
-	}
-	return nil
+	renditions := measureLanes(p.lanes)
+	id, fps := p.epoch.ID, p.line.Rate().Float()
+	p.epoch.index.Store(&sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
+		m, err := multivariant(id, renditions, fps)
+		if err != nil {
+			return dst, err
+		}
+		return m.Append(dst)
+	}})
 }
 
 // shed keeps the media of the room under its bound, oldest first.
@@ -410,20 +407,20 @@ func (p *packer) silent(now time.Time) bool {
 // pause ends the segments with what has come so far; the epoch may go on, behind a
 // discontinuity. A part left short in an open segment would break the promise that
 // all but the last of a segment last 85 % of the target (RFC 8216bis, 4.4.4.9).
-func (p *packer) pause(at time.Time) error {
+func (p *packer) pause(at time.Time) {
 	p.flush()
 	p.line.Interrupt()
 	p.next.reason = reasonPublish
-	return p.publish(at)
+	p.publish(at)
 }
 
 // finish ends the epoch: its playlists say ENDLIST and nobody waits any longer.
-func (p *packer) finish() error {
+func (p *packer) finish() {
 	p.quiet = false
 	p.flush()
 	for _, l := range p.lanes {
 		l.shelf.close()
 		l.shelf.ended, l.dirty = true, true
 	}
-	return p.publish(p.env.now())
+	p.publish(p.env.now())
 }

@@ -130,6 +130,24 @@ func (s *shelf) snapshot() *Window {
 	return w
 }
 
+// skipTargets is the skip boundary in target durations: it "MUST be at least six
+// times the Target Duration" (RFC 8216bis, 4.4.3.8).
+const skipTargets = 6
+
+// skippable returns how many segments a delta update leaves out: those that end
+// before the skip boundary. "A Server MUST NOT [...] in a Playlist containing an
+// EXT-X-ENDLIST tag" (6.2.5.1).
+func (s *shelf) skippable() int {
+	if s.ended {
+		return 0
+	}
+	n, kept := len(s.segments), time.Duration(0)
+	for ; n > s.listed && kept < skipTargets*s.limits.target; n-- {
+		kept += s.segments[n-1].end - s.segments[n-1].start
+	}
+	return n - s.listed
+}
+
 // milli rounds a time of the line. Durations in playlists are differences of
 // rounded times, so that their sums never drift from the media.
 func milli(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
@@ -140,6 +158,7 @@ func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media
 	m := &playlist.Media{
 		Version: playlist.Version, TargetDuration: int(l.target / time.Second),
 		PartTarget: l.partTarget, HoldBack: 3 * l.target, PartHoldBack: 3 * l.partTarget,
+		CanSkipUntil:          skipTargets * l.target,
 		DiscontinuitySequence: s.left, Ended: s.ended, Reports: reports,
 		PreloadHint: base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s",
 	}

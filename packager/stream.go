@@ -127,7 +127,8 @@ func (s *Stream) SetTrack(t media.Track) error {
 	}
 	l := s.packer.lane(t.Kind)
 	if l == nil || l.track.Codec != t.Codec { // later than the layout, or another decoder: another epoch
-		return s.relayout()
+		s.relayout()
+		return nil
 	}
 	if !bytes.Equal(l.track.Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
@@ -162,14 +163,13 @@ func (s *Stream) writable() error {
 
 // relayout ends the epoch because another track has come, or one has gone, and
 // collects for the next.
-func (s *Stream) relayout() error {
-	err := s.retire()
+func (s *Stream) relayout() {
+	s.retire()
 	s.setView(s.view.Load().epochs, nil) // a player that comes now would get the ended one
 	s.prelude = newPrelude(false)
 	for _, t := range s.tracks {
 		s.prelude.setTrack(t, s.env.now())
 	}
-	return err
 }
 
 // WriteSample takes one access unit and owns its Data from now on. What it
@@ -182,9 +182,7 @@ func (s *Stream) WriteSample(m media.Sample) error {
 	}
 	now := s.env.now()
 	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
-		if err := s.relayout(); err != nil {
-			return err
-		}
+		s.relayout()
 	}
 	if s.prelude == nil {
 		return s.write(m, now)
@@ -218,9 +216,7 @@ func (s *Stream) settle() error {
 	s.prelude = nil
 	layout := p.layout()
 	if s.packer != nil && !s.packer.accepts(layout) {
-		if err := s.retire(); err != nil {
-			return err
-		}
+		s.retire()
 		p.resume = false
 		s.prelude = p // measure the first GOP of the new epoch
 		return nil
@@ -244,9 +240,9 @@ func (s *Stream) settle() error {
 		}
 	}
 	s.packer.quiet = false
-	err := s.packer.publish(s.env.now())
+	s.packer.publish(s.env.now())
 	s.show()
-	return err
+	return nil
 }
 
 // accepts says that a publisher with such tracks can go on in the epoch.
@@ -281,18 +277,17 @@ func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 }
 
 // retire ends the epoch; it stays available for as long as it could be watched.
-func (s *Stream) retire() error {
+func (s *Stream) retire() {
 	if s.packer == nil {
-		return nil
+		return
 	}
-	err := s.packer.finish()
+	s.packer.finish()
 	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
 	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
 		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
 	}
 	s.packer = nil
 	s.env.wake()
-	return err
 }
 
 // enter changes the phase.
@@ -321,24 +316,18 @@ func (s *Stream) Detach(clean bool) {
 		grace = s.env.clean
 	}
 	if s.packer == nil || s.packer.epoch.index.Load() == nil {
-		s.note(s.end(now))
+		s.end(now)
 		return
 	}
-	s.note(s.packer.pause(now))
+	s.packer.pause(now)
 	s.deadline = now.Add(grace)
 	s.enter(PhaseAway)
 	s.env.wake()
 }
 
-func (s *Stream) note(err error) {
-	if err != nil {
-		s.env.log.Error("playlist not rendered", "room", s.room, "err", err)
-	}
-}
-
 // end ends the session.
-func (s *Stream) end(now time.Time) error {
-	err := s.retire()
+func (s *Stream) end(now time.Time) {
+	s.retire()
 	s.session = nil
 	if len(s.view.Load().epochs) == 0 {
 		s.enter(PhaseOffline)
@@ -348,7 +337,6 @@ func (s *Stream) end(now time.Time) error {
 		s.deadline = time.Time{}
 	}
 	s.env.wake()
-	return err
 }
 
 // expire does what is due, and returns when it has to be called again (zero: not
@@ -357,7 +345,7 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == PhaseAway && !s.attached && !now.Before(s.deadline) {
-		s.note(s.end(now))
+		s.end(now)
 	}
 	s.forget(now)
 	if s.session == nil && len(s.view.Load().epochs) == 0 {
@@ -401,6 +389,6 @@ func (s *Stream) stop() {
 	defer s.mu.Unlock()
 	s.attached, s.stopped, s.prelude = false, true, nil
 	if s.session != nil {
-		s.note(s.end(s.env.now()))
+		s.end(s.env.now())
 	}
 }

@@ -33,30 +33,38 @@ type segment struct {
 	size          int64
 }
 
-// Window is what one rendition offers at one moment: the playlist as bytes and
-// every segment and part that can be fetched. It is immutable; the next one is
-// announced by Changed.
+// Window is what one rendition offers at one moment: its playlist and every segment
+// and part that can be fetched. It is immutable; the next one is announced by Changed.
 type Window struct {
 	Ended          bool          // no more media ever
 	TargetDuration time.Duration // 0 until the first segment is complete
 	PartTarget     time.Duration
 
-	plain, gzip []byte
 	segments    []*segment // on offer, oldest first; the first few may have left the playlist
 	listed      int        // index of the first in the playlist
 	open        *segment   // growing; nil between two segments
 	nextMSN     uint64     // of the segment that grows or will grow next
 	nextPart    uint64     // announced by the preload hint
+	full, delta *sheet     // its playlists, nil before the first segment is complete
 	changed     chan struct{}
 }
 
+// Form is how a player wants a media playlist.
+type Form struct {
+	Gzip  bool
+	Delta bool // without the segments that the player knows, see playlist.Media.Skip
+}
+
 // Playlist returns the media playlist, nil before the first segment is complete.
-// It is shared: never write to it.
-func (w *Window) Playlist(gzip bool) []byte {
-	if gzip {
-		return w.gzip
+// It is written once for everybody who asks: never write to it.
+func (w *Window) Playlist(f Form) []byte {
+	switch {
+	case w.full == nil:
+		return nil
+	case f.Delta && w.delta != nil:
+		return w.delta.bytes(f.Gzip)
 	}
-	return w.plain
+	return w.full.bytes(f.Gzip)
 }
 
 // Changed is closed when the rendition has a newer Window.
@@ -64,12 +72,14 @@ func (w *Window) Changed() <-chan struct{} { return w.changed }
 
 // Last returns the newest segment of the playlist and its newest part; part is -1
 // when there is nothing yet.
-func (w *Window) Last() (msn uint64, newest int) {
-	if w.open != nil && len(w.open.parts) > 0 {
-		return w.open.msn, len(w.open.parts) - 1
+func (w *Window) Last() (msn uint64, newest int) { return last(w.segments, w.open) }
+
+func last(complete []*segment, open *segment) (msn uint64, newest int) {
+	if open != nil && len(open.parts) > 0 {
+		return open.msn, len(open.parts) - 1
 	}
-	if n := len(w.segments); n > 0 {
-		s := w.segments[n-1]
+	if n := len(complete); n > 0 {
+		s := complete[n-1]
 		return s.msn, len(s.parts) - 1
 	}
 	return 0, -1

@@ -171,6 +171,13 @@ func index(r *http.Request, s *packager.Stream) reply {
 	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: [][]byte{e.Index(zip)}, zipped: zip, varies: true}
 }
 
+// skips reads _HLS_skip, "YES" or "v2" (6.2.5.1). There are no dateranges here that
+// v2 could leave out, so both mean the same.
+func skips(query string) bool {
+	_, value, ok := strings.Cut(query, "_HLS_skip=")
+	return ok && (strings.HasPrefix(value, "YES") || strings.HasPrefix(value, "v2"))
+}
+
 // want is what a blocking reload asks for (6.2.5.2).
 type want struct {
 	msn  uint64
@@ -243,7 +250,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 		}
 	}
 	zip := acceptsGzip(r.Header.Get("Accept-Encoding"))
-	body := win.Playlist(zip)
+	body := win.Playlist(packager.Form{Gzip: zip, Delta: skips(r.URL.RawQuery)})
 	if body == nil {
 		return notFound(kindPlaylist)
 	}

@@ -97,6 +97,14 @@ func reconnected() *playlist.Media {
 	return m
 }
 
+// delta leaves out two of the segments that the player knows.
+func delta() *playlist.Media {
+	m := lowLatency()
+	m.CanSkipUntil = 12000 * ms
+	m.Skip = 2
+	return m
+}
+
 // opening has just begun a segment: no part yet, but the hint of the first one.
 func opening() *playlist.Media {
 	m := lowLatency()
@@ -148,7 +156,7 @@ func audioOnly() *playlist.Multivariant {
 func mediaCases() map[string]*playlist.Media {
 	return map[string]*playlist.Media{
 		"media_low_latency": lowLatency(), "media_regular": regular(), "media_reconnected": reconnected(),
-		"media_opening": opening(), "media_ended": ended(), "media_ts": packed(),
+		"media_delta": delta(), "media_opening": opening(), "media_ended": ended(), "media_ts": packed(),
 	}
 }
 

@@ -25,6 +25,7 @@ type Media struct {
 	MediaSequence         uint64        // number of the first of Segments
 	DiscontinuitySequence uint64        // discontinuities that have left the playlist
 	Segments              []Segment     // complete ones, oldest first
+	Skip                  int           // a delta update: so many of them are left out (6.2.5.1), because the player has them
 	Open                  *Segment      // the one still growing: only its Parts and what precedes them
 	PreloadHint           string        // URI of the next part
 	Reports               []Report      // the other media playlists of the stream
@@ -69,13 +70,13 @@ func (m *Media) Append(dst []byte) ([]byte, error) {
 	pl.SeqNo = m.MediaSequence
 	pl.SetVersion(uint8(m.Version))
 	pl.SetCustomTag(block(m.appendHeader(nil)))
-	init := ""
-	for i := range m.Segments {
-		s := &m.Segments[i]
-		if err = pl.AppendSegment(m.segment(s, init)); err != nil {
+	init, skipped := "", m.Skip
+	for i := range m.Segments[m.Skip:] {
+		s := &m.Segments[m.Skip+i]
+		if err = pl.AppendSegment(m.segment(s, init, skipped)); err != nil {
 			return dst, fmt.Errorf("render media playlist: %w", err)
 		}
-		init = s.Init
+		init, skipped = s.Init, 0
 	}
 	// AppendSegment raises it to the longest segment, but "the value of the
 	// EXT-X-TARGETDURATION tag [...] MUST NOT change" (6.2.1).
@@ -121,10 +122,18 @@ func (m *Media) appendServerControl(dst []byte) []byte {
 	return append(dst, '\n')
 }
 
-// segment translates a complete segment. init is the section in force before it.
-func (m *Media) segment(s *Segment, init string) *m3u8.MediaSegment {
+// segment translates a complete segment. init is the section in force before it,
+// skipped how many segments a delta update leaves out there.
+func (m *Media) segment(s *Segment, init string, skipped int) *m3u8.MediaSegment {
 	const bytesPerPart, bytesBesides = 96, 160 // enough as a rule: one allocation
 	lines := make([]byte, 0, bytesBesides+bytesPerPart*len(s.Parts))
+	if skipped > 0 {
+		// Here and not in the header, which grafov writes before EXT-X-MEDIA-SEQUENCE:
+		// older hls.js fail on that. The init section follows once more although it may
+		// be that of the skipped segments: Shaka carries none over a delta update.
+		lines = append(lines, "#EXT-X-SKIP:SKIPPED-SEGMENTS="...)
+		lines = append(strconv.AppendInt(lines, int64(skipped), 10), '\n')
+	}
 	lines = m.appendPreamble(lines, s, init)
 	if s.Gap {
 		lines = append(lines, "#EXT-X-GAP\n"...)

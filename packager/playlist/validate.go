@@ -83,6 +83,8 @@ func (m *Media) validatePromises() error {
 	case m.CanSkipUntil > 0 && m.CanSkipUntil < 6*target:
 		// "The Skip Boundary MUST be at least six times the Target Duration" (4.4.3.8)
 		return fmt.Errorf("skip boundary %v is below six times the target duration %v", m.CanSkipUntil, target)
+	case m.Skip < 0 || m.Skip > 0 && (m.Skip >= len(m.Segments) || m.CanSkipUntil == 0 || m.Ended):
+		return fmt.Errorf("%d of %d segments skipped, want fewer, a skip boundary, and a playlist that goes on", m.Skip, len(m.Segments))
 	}
 	return nil
 }
