@@ -25,6 +25,11 @@ type Config struct {
 	// the oldest is dropped early, down to three target durations. Default 192 MiB,
 	// which is 2 x 60 s at 12 Mbit/s.
 	WindowBytes int64 `yaml:"window_bytes"`
+	// TotalBytes bounds the RAM of all rooms together: a publisher that would begin
+	// another room is refused, with the reason, while the windows of those that are
+	// live will need all of it. 0 means no bound here; the server then takes 60 % of the
+	// memory it may use. Default 0.
+	TotalBytes int64 `yaml:"total_bytes"`
 }
 
 // DefaultConfig returns what a server runs with that was told nothing.
@@ -45,6 +50,7 @@ func (c Config) Validate() error {
 		"part_duration", c.PartDuration, "between 200ms and 2s, and at most half of segment_duration")
 	check(c.Window >= 10*time.Second && c.Window <= 2*time.Hour, "window", c.Window, "between 10s and 2h")
 	check(c.WindowBytes >= 16<<20, "window_bytes", c.WindowBytes, "at least 16777216 (16 MiB)")
+	check(c.TotalBytes == 0 || c.TotalBytes >= 64<<20, "total_bytes", c.TotalBytes, "0 (60 % of the memory there is) or at least 67108864 (64 MiB)")
 	return errors.Join(errs...)
 }
 

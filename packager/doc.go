@@ -16,7 +16,8 @@
 //     pointers to immutable values. Only Stream.Status takes Stream.mu, for moments.
 //   - What was published never changes: a URI means the same bytes for ever, media
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
-//   - The memory of a room is bounded by Config.Window and Config.WindowBytes.
+//   - The memory of a room is bounded by Config.Window and Config.WindowBytes, that of
+//     all rooms by Config.TotalBytes.
 //   - A blocked reader is woken by the next part, by the end, or by its context.
 //
 // # Decisions

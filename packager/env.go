@@ -17,6 +17,7 @@ type env struct {
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
+	budget  budget
 	zip     *compressor
 	notify  func() // a phase, session or epoch has changed
 	wake    func() // a deadline has changed

@@ -15,8 +15,9 @@ type Epoch struct {
 	ID         string
 	renditions map[string]*Rendition // never changed
 	index      atomic.Pointer[sheet]
-	bytes      int64     // accounted in the metrics; the writer's
-	until      time.Time // when it may be forgotten; zero while in use; the writer's
+	held       int64     // bytes, as the budget knows; the writer's, as is the rest
+	needed     int64     // bytes, as the budget foresees
+	until      time.Time // when it may be forgotten; zero while in use
 }
 
 // Rendition returns the media playlist "v0" or "a0".

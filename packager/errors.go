@@ -8,6 +8,9 @@ var (
 	ErrStreamBusy = errors.New("the room's stream has another publisher")
 	// ErrDetached: the publisher has detached; attach again.
 	ErrDetached = errors.New("the publisher is detached from the stream")
+	// ErrFull: the operator has to allow more memory, or the anchor to wait for a room
+	// to end. A publisher that comes back to its room is never told.
+	ErrFull = errors.New("the memory of this server (packager.total_bytes) is taken by the rooms that are live: try again when one has ended")
 	// ErrStopped: the server is stopping; go elsewhere or come back.
 	ErrStopped = errors.New("the packager has stopped")
 	// ErrTrack: the track cannot be packaged; say so to the anchor.

@@ -13,7 +13,6 @@ import (
 // metrics of all streams; nothing is labelled by room.
 type metrics struct {
 	visible         prometheus.Histogram
-	bytes           prometheus.Gauge
 	streams         *prometheus.GaugeVec
 	segments        *prometheus.CounterVec
 	parts           *prometheus.CounterVec
@@ -32,19 +31,21 @@ const (
 	reasonPublish = "reconnect"
 )
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, b *budget) (*metrics, error) {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "barrage", Subsystem: "packager", Name: name, Help: help}
 	}
 	hist := func(name, help string, buckets []float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "barrage", Subsystem: "packager", Name: name, Help: help, Buckets: buckets})
 	}
+	gauge := func(name, help string, value func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts(name, help)), func() float64 { return float64(value()) })
+	}
 	counter := func(name, help string, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts(opts(name, help)), []string{label})
 	}
 	m := &metrics{
 		visible:         hist("part_visible_seconds", "From the arrival of the last sample of a part to its being in the playlist.", prometheus.ExponentialBuckets(0.00005, 2.5, 12)),
-		bytes:           prometheus.NewGauge(prometheus.GaugeOpts(opts("window_bytes", "Media kept in memory."))),
 		streams:         prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("streams", "Streams by phase.")), []string{"phase"}),
 		segments:        counter("segments_total", "Segments completed.", "kind"),
 		parts:           counter("parts_total", "Parts published.", "kind"),
@@ -56,7 +57,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		renderErrors:    prometheus.NewCounter(prometheus.CounterOpts(opts("render_errors_total", "Playlists or init sections that could not be written."))),
 	}
 	for _, c := range []prometheus.Collector{
-		m.visible, m.bytes, m.streams, m.segments, m.parts, m.discontinuities, m.forced, m.gop, m.dropped, m.shed, m.renderErrors,
+		gauge("window_bytes", "Media kept in memory.", b.held.Load),
+		gauge("window_bytes_needed", "What the media of the live rooms will take once their windows are full.", b.needed.Load),
+		gauge("window_bytes_limit", "What the media of all rooms may take together; 0 = no limit.", func() int64 { return b.limit }),
+		m.visible, m.streams, m.segments, m.parts, m.discontinuities, m.forced, m.gop, m.dropped, m.shed, m.renderErrors,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register packager metrics: %w", err)

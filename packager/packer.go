@@ -308,16 +308,16 @@ func (p *packer) window(l *lane) *Window {
 	if len(w.segments) == 0 {
 		return w
 	}
-	shelf, reports := *l.shelf, p.reports(l) // as they are now
+	still, reports := *l.shelf, p.reports(l)
 	form := func(skip int) *sheet {
 		return &sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
-			m := shelf.playlist(l.name, reports)
+			m := still.playlist(l.name, reports)
 			m.Skip = skip
 			return m.Append(dst)
 		}}
 	}
 	w.full = form(0)
-	if n := shelf.skippable(); n > 0 {
+	if n := still.skippable(); n > 0 {
 		w.delta = form(n)
 	}
 	return w
@@ -360,37 +360,6 @@ func (p *packer) list() {
 		}
 		return m.Append(dst)
 	}})
-}
-
-// shed keeps the media of the room under its bound, oldest first.
-func (p *packer) shed() {
-	for p.size() > p.limits.bytes {
-		oldest := p.lanes[0]
-		for _, l := range p.lanes[1:] {
-			if len(l.shelf.segments) > 0 && (len(oldest.shelf.segments) == 0 || l.shelf.segments[0].end < oldest.shelf.segments[0].end) {
-				oldest = l
-			}
-		}
-		if !oldest.shelf.shed() {
-			return
-		}
-		oldest.dirty = true
-		p.env.metrics.shed.Inc()
-	}
-}
-
-func (p *packer) size() int64 {
-	var n int64
-	for _, l := range p.lanes {
-		n += l.shelf.size
-	}
-	return n
-}
-
-func (p *packer) account() {
-	n := p.size()
-	p.env.metrics.bytes.Add(float64(n - p.epoch.bytes))
-	p.epoch.bytes = n
 }
 
 // silent says that a track of the layout delivers nothing any longer while another

@@ -30,20 +30,23 @@ func New(cfg Config, opts Options) (*Registry, error) {
 		return nil, err
 	}
 	opts = opts.withDefaults()
-	m, err := newMetrics(opts.Registerer)
-	if err != nil {
-		return nil, err
-	}
 	r := &Registry{wake: make(chan struct{}, 1)}
 	r.env = &env{
-		cfg: cfg, log: opts.Logger, now: opts.Now, metrics: m, zip: &compressor{},
+		cfg: cfg, log: opts.Logger, now: opts.Now, budget: budget{limit: cfg.TotalBytes}, zip: &compressor{},
 		grace: opts.Grace, clean: opts.CleanGrace, notify: r.notify, wake: r.poke,
+	}
+	var err error
+	if r.env.metrics, err = newMetrics(opts.Registerer, &r.env.budget); err != nil {
+		return nil, err
 	}
 	r.streams.Store(&map[string]*Stream{})
 	first := make(chan struct{})
 	r.changed.Store(&first)
 	return r, nil
 }
+
+// Held returns how many bytes of media are in memory.
+func (r *Registry) Held() int64 { return r.env.budget.held.Load() }
 
 // Changed is closed at the next change of any room's phase, session or epoch. Take
 // it before looking at Statuses, so that no change is missed.
@@ -62,7 +65,8 @@ func (r *Registry) poke() {
 }
 
 // Attach makes the caller the publisher of the room. The stream is the caller's
-// until Detach; ErrStreamBusy while it is another's.
+// until Detach; ErrStreamBusy while it is another's, ErrFull when there is no memory
+// for another room.
 func (r *Registry) Attach(room string) (*Stream, error) {
 	if err := slug.Check(room); err != nil {
 		return nil, fmt.Errorf("attach to room %q: %w", room, err)

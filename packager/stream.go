@@ -33,6 +33,7 @@ type Stream struct {
 	packer   *packer                    // the epoch that is written
 	tracks   map[media.Kind]media.Track // what the publisher said it sends
 	deadline time.Time
+	expected int64 // bytes that the budget holds for a session without an epoch
 }
 
 // view is what readers find: immutable.
@@ -88,13 +89,18 @@ func (s *Stream) attach(now time.Time) error {
 	if s.attached {
 		return fmt.Errorf("attach to room %s: %w, whose connection must end first", s.room, ErrStreamBusy)
 	}
-	s.attached = true
-	s.deadline = time.Time{}
-	if s.packer == nil {
+	if s.session == nil {
+		expected, ok := s.env.budget.enter()
+		if !ok {
+			return fmt.Errorf("attach to room %s: %w", s.room, ErrFull)
+		}
+		s.expected = expected
 		s.session = &session{id: newID(now), clock: newClock(now)}
 		s.setView(s.view.Load().epochs, nil)
 		s.enter(PhaseStarting)
 	}
+	s.attached = true
+	s.deadline = time.Time{}
 	s.tracks = map[media.Kind]media.Track{}
 	s.prelude = newPrelude(s.packer != nil)
 	return nil
@@ -197,8 +203,11 @@ func (s *Stream) WriteSample(m media.Sample) error {
 // late says that m begins a track that was announced but did not deliver before
 // the layout was frozen.
 func (s *Stream) late(m media.Sample) bool {
+	if s.packer.lane(m.Kind) != nil {
+		return false
+	}
 	_, known := s.tracks[m.Kind]
-	return known && s.packer.lane(m.Kind) == nil && (m.Sync || m.Kind == media.Audio)
+	return known && (m.Sync || m.Kind == media.Audio)
 }
 
 func (s *Stream) write(m media.Sample, at time.Time) error {
@@ -242,6 +251,8 @@ func (s *Stream) settle() error {
 	s.packer.quiet = false
 	s.packer.publish(s.env.now())
 	s.show()
+	s.env.budget.settled(s.expected)
+	s.expected = 0
 	return nil
 }
 
@@ -269,7 +280,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		s.env.metrics.bytes.Sub(float64(epochs[0].bytes))
+		s.env.budget.account(epochs[0], 0, 0)
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -283,9 +294,11 @@ func (s *Stream) retire() {
 	}
 	s.packer.finish()
 	s.packer.epoch.until = s.env.now().Add(s.packer.limits.window)
+	kept := s.packer.epoch.held
 	if _, shown := s.Epoch(s.packer.epoch.ID); !shown {
-		s.env.metrics.bytes.Sub(float64(s.packer.epoch.bytes))
+		kept = 0
 	}
+	s.env.budget.account(s.packer.epoch, kept, kept)
 	s.packer = nil
 	s.env.wake()
 }
@@ -329,6 +342,9 @@ func (s *Stream) Detach(clean bool) {
 func (s *Stream) end(now time.Time) {
 	s.retire()
 	s.session = nil
+	s.env.budget.settled(s.expected)
+	s.expected = 0
+	s.env.budget.leave()
 	if len(s.view.Load().epochs) == 0 {
 		s.enter(PhaseOffline)
 		s.deadline = now
@@ -369,7 +385,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			s.env.metrics.bytes.Sub(float64(e.bytes))
+			s.env.budget.account(e, 0, 0)
 		}
 		return due
 	})

@@ -113,6 +113,9 @@ func (a *App) start(ctx context.Context) {
 	if a.rooms != nil {
 		a.lifecycle.run(ctx, "room states", states{rooms: a.rooms, store: a.broker.Rooms(), logger: a.logger}.Run)
 		a.lifecycle.run(ctx, "packager", a.rooms.Run)
+		if os.Getenv("GOGC") == "" {
+			a.lifecycle.run(ctx, "garbage", func(ctx context.Context) error { return tuneGarbage(ctx, a.rooms.Held) })
+		}
 		a.lifecycle.run(ctx, "ingest", a.ingest.Run)
 	}
 }

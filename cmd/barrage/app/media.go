@@ -17,7 +17,11 @@ const drainLimit = 3 * time.Second
 
 // addMedia builds video, the page and the room API.
 func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Build) (err error) {
-	a.rooms, err = packager.New(a.cfg.Packager, packager.Options{
+	cfg := a.cfg.Packager
+	if cfg.TotalBytes == 0 {
+		cfg.TotalBytes = mediaBound()
+	}
+	a.rooms, err = packager.New(cfg, packager.Options{
 		Logger: build.Logger, Registerer: a.metrics, Grace: a.cfg.Ingest.Grace,
 	})
 	if err != nil {

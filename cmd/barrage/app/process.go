@@ -4,12 +4,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -39,16 +36,6 @@ func prepareProcess(logger *slog.Logger) {
 	if limit, ok := openFiles(); ok && limit < fewFiles {
 		logger.Warn("few open files allowed", "limit", limit, "reason", "every viewer needs one: raise LimitNOFILE or ulimit -n")
 	}
-}
-
-// cgroupMemory returns the memory limit of this process's control group in bytes.
-func cgroupMemory() (int64, bool) {
-	text, err := os.ReadFile("/sys/fs/cgroup/memory.max")
-	if err != nil {
-		return 0, false
-	}
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	return limit, err == nil && limit > 0 && limit < math.MaxInt64
 }
 
 // reloadOnHangup reads the configuration again at every SIGHUP and takes over

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// mediaShare is the part of the memory that media may take when the configuration
+// does not say: in percent. The rest is for garbage, connections and comments.
+const mediaShare = 60
+
+// mediaBound returns packager.total_bytes for what this process may use of memory:
+// GOMEMLIMIT (which is the container's limit unless it was set), else the machine's.
+// 0 where neither is known.
+func mediaBound() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if machine, ok := machineMemory(); ok {
+		limit = min(limit, machine)
+	}
+	if limit == math.MaxInt64 {
+		return 0
+	}
+	return limit / 100 * mediaShare
+}
+
+// cgroupMemory returns the memory limit of this process's control group in bytes.
+func cgroupMemory() (int64, bool) {
+	text, err := os.ReadFile("/sys/fs/cgroup/memory.max")
+	if err != nil {
+		return 0, false
+	}
+	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return limit, err == nil && limit > 0 && limit < math.MaxInt64
+}
+
+// machineMemory returns the machine's memory in bytes, where the system is Linux.
+func machineMemory() (int64, bool) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), "MemTotal:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 54)
+			return kib << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// How much garbage there may be, in percent: as much as everything alive that is not
+// media, which is Go's default, but only a twentieth of the media. Media has no pointers,
+// so that collecting it costs next to nothing, and with as much garbage as media the
+// server would take twice the memory.
+const (
+	garbageOfMedia = 5
+	garbageOfRest  = 100
+	leastRest      = 16 << 20 // bytes assumed alive besides media, lest a small heap be collected all the time
+)
+
+// tuneEvery is short of how long windows take to fill.
+const tuneEvery = 5 * time.Second
+
+// tuneGarbage keeps the collector's target fit for how much of the heap is media.
+func tuneGarbage(ctx context.Context, held func() int64) error {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	turn := time.NewTicker(tuneEvery)
+	defer turn.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-turn.C:
+			metrics.Read(live)
+			debug.SetGCPercent(garbagePercent(held(), int64(live[0].Value.Uint64())))
+		}
+	}
+}
+
+// garbagePercent returns the collector's target for a heap with so many bytes alive, of
+// which media are held.
+func garbagePercent(held, live int64) int {
+	held = min(held, live)
+	rest := max(live-held, leastRest)
+	return int((held*garbageOfMedia + rest*garbageOfRest) / (held + rest))
+}
