@@ -71,6 +71,10 @@ obs: ## stream from a real OBS without a screen (SERVER, ROOM, STATE, DURATION=4
 load-publishers: bin/publishers ## many RTMP publishers (N=60 KBPS=4200 FOR=60s CHUNK=4096 ADDR STATE PID)
 	@exec e2e/load/publishers.sh
 
+.PHONY: load-viewers
+load-viewers: bin/viewers ## many players (MODE=ll|plain|blocked|latency N=100 HTTP=1.1|2 URL FOR=30s PID); see e2e/load
+	@exec e2e/load/viewers.sh
+
 ##@ Build
 
 .PHONY: build
@@ -89,8 +93,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: bin/chatters bin/publishers bin/sink
-bin/chatters bin/publishers bin/sink:
+.PHONY: bin/chatters bin/publishers bin/sink bin/viewers
+bin/chatters bin/publishers bin/sink bin/viewers:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross

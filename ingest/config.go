@@ -29,7 +29,7 @@ type Config struct {
 	// publisher who is gone for good wait as long. Default 60s.
 	Grace time.Duration `yaml:"grace"`
 	// MaxBitrate closes a publisher that sends more bits per second, averaged over
-	// 5 s. It bounds the memory of a room: window × bitrate. 0 = no limit.
+	// 30 s, so that one whose line was dead for a while may catch up. 0 = no limit.
 	// Default 50000000.
 	MaxBitrate int `yaml:"max_bitrate"`
 	// MaxConnections bounds all RTMP connections together, publishing or not; each

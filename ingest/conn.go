@@ -117,6 +117,9 @@ func (c *conn) touch() {
 }
 
 func (c *conn) Read(b []byte) (int, error) {
+	if err := c.writeErr.Load(); err != nil {
+		return 0, *err // a client that cannot be answered is gone, whatever it still sends
+	}
 	n, err := c.Conn.Read(b)
 	c.metrics.bytes.Add(float64(n))
 	if err != nil && c.readErr == nil {

@@ -6,8 +6,9 @@
 // package guard, which lets nothing hostile or odd through, speaks the protocol and
 // calls the session: publish takes the stream key out of the address, asks package
 // auth, claims the room (closing a predecessor and waiting until it has let go) and
-// attaches a [Sink]. From then on the publication turns each message into a sample
-// through package flv and hands it on. When the connection ends, for whatever
+// attaches a [Sink]. From then on the guard hands media on past go-rtmp, and the
+// publication turns each message into a sample through package flv, copies it once
+// and hands it on. When the connection ends, for whatever
 // reason, the session's OnClose detaches the sink and writes the one log line that
 // says why.
 //
@@ -30,7 +31,7 @@
 //   - Bounds on messages are the guard's, deadlines the conn's: each in one place,
 //     the first with the bytes, the second with the phases of a session.
 //   - A connection is ended by closing its net.Conn, over rtmp.Conn.Close: the
-//     latter runs OnClose beside OnVideo on another goroutine.
+//     latter runs OnClose beside the media on another goroutine.
 //   - A new publisher with a valid key wins over the old one, over "already
 //     publishing": the old one is nearly always a dead connection of the same
 //     encoder, and locking it out is the field's first complaint.

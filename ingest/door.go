@@ -88,26 +88,7 @@ func (s *Server) SecureAddr() net.Addr {
 
 // CertificateFor returns those of hosts that the certificate of RTMPS is for,
 // or, when it is for none of them, the names it is for.
-func (s *Server) CertificateFor(hosts []string) (names []string) {
-	if s.certs == nil {
-		return nil
-	}
-	leaf := s.certs.Leaf()
-	for _, h := range hosts {
-		if leaf.VerifyHostname(h) == nil {
-			names = append(names, h)
-		}
-	}
-	if len(names) > 0 {
-		return names
-	}
-	for _, n := range leaf.DNSNames {
-		if n != "" && n[0] != '*' { // nobody can connect to a wildcard
-			names = append(names, n)
-		}
-	}
-	return names
-}
+func (s *Server) CertificateFor(hosts []string) []string { return s.certs.For(hosts) }
 
 // Reload reads the certificate again. Its error is logged already.
 func (s *Server) Reload() error {

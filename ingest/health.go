@@ -86,6 +86,7 @@ const (
 	lagWarning    = 2000 // milliseconds: viewers' players begin to stall
 	lagCritical   = 5000
 	rateSeconds   = 5
+	limitSeconds  = 30 // over which the bitrate is held against the limit: three media timeouts, so that who was cut off for one may catch up
 )
 
 // measures is what warnings are decided by.

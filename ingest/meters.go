@@ -78,8 +78,8 @@ func (m *monitor) setTrack(t media.Track) {
 	m.audio.track = &t
 }
 
-// received counts the bytes of a message and returns the bits per second over
-// the last rateSeconds, or 0 before they have passed.
+// received counts the bytes of a message and returns the bits per second that count
+// against the limit, 0 before there is enough to tell.
 func (m *monitor) received(now time.Time, bytes int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *monitor) received(now time.Time, bytes int) int {
 	if second < rateSeconds {
 		return 0
 	}
-	return m.rate.bits(second)
+	return m.rate.bits(second, limitSeconds)
 }
 
 // age is how long the connection has published.
@@ -174,7 +174,7 @@ func (m *monitor) measures(now time.Time) measures {
 	age := m.age(now)
 	ms := measures{
 		age: age, video: m.video.pace.silence(age), audio: m.audio.pace.silence(age), gop: m.video.gopSeconds(),
-		bitrate: m.rate.bits(m.second(now)), promised: m.promised, most: m.most,
+		bitrate: m.rate.bits(m.second(now), rateSeconds), promised: m.promised, most: m.most,
 	}
 	v, a := &m.video.pace, &m.audio.pace
 	// Drift means something only while both tracks come.
@@ -197,7 +197,7 @@ func milliseconds(d time.Duration) float64 {
 // rateMeter counts bytes per second of the connection's life, in a ring.
 type rateMeter struct {
 	newest int64 // second
-	bytes  [rateSeconds + 1]int
+	bytes  [limitSeconds + 1]int
 }
 
 func (r *rateMeter) add(second int64, n int) {
@@ -213,10 +213,10 @@ func (r *rateMeter) turn(second int64) {
 	r.newest = max(r.newest, second)
 }
 
-// bits returns the bits per second over the last full seconds before second.
-func (r *rateMeter) bits(second int64) int {
+// bits returns the bits per second over at most that many full seconds before second.
+func (r *rateMeter) bits(second, over int64) int {
 	r.turn(second)
-	full := min(second, rateSeconds)
+	full := min(second, over)
 	if full == 0 {
 		return 0
 	}

@@ -21,7 +21,8 @@ type metrics struct {
 	rejected    *prometheus.CounterVec // reason: connections closed at once
 	publishes   *prometheus.CounterVec // result
 	ended       *prometheus.CounterVec // reason: connections that were admitted
-	samples     *prometheus.CounterVec // kind
+	video       prometheus.Counter     // samples, as audio
+	audio       prometheus.Counter
 	dropped     *prometheus.CounterVec // reason
 	ignored     []prometheus.Counter   // by guard.Drop
 }
@@ -60,17 +61,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		publishes: counters("publishes_total", "Publish requests by result; rejected ones were accepted before.", "result",
 			resultAccepted, resultDenied, resultBusy, resultRejected),
 		ended: counters("connections_ended_total", "Connections that ended, by reason.", "reason", endReasons()...),
-		samples: counters("samples_total", "Access units handed to the packager.", "kind",
-			media.Video.String(), media.Audio.String()),
 		dropped: counters("samples_dropped_total", "Messages that became no sample, by reason.", "reason",
 			dropMalformed, dropNoConfig, dropEmpty, dropTrack),
 	}
+	samples := counters("samples_total", "Access units handed to the packager.", "kind")
+	m.video, m.audio = samples.WithLabelValues(media.Video.String()), samples.WithLabelValues(media.Audio.String())
 	ignored := counters("messages_ignored_total", "RTMP messages that meant nothing to this server, by reason.", "reason")
 	for _, d := range guard.Drops() {
 		m.ignored = append(m.ignored, ignored.WithLabelValues(d.String()))
 	}
 	return m, register(reg, m.connections, m.publishers, m.bytes, m.takeovers, m.acceptErrs,
-		m.rejected, m.publishes, m.ended, m.samples, m.dropped, ignored)
+		m.rejected, m.publishes, m.ended, samples, m.dropped, ignored)
 }
 
 // register adds cs to reg, which may be nil.

@@ -1,13 +1,12 @@
 package ingest
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"slices"
+	"time"
 
 	"barrage/ingest/flv"
+	"barrage/ingest/guard"
 	"barrage/packager/media"
 )
 
@@ -25,6 +24,7 @@ type publication struct {
 	tracks  tracks
 	lookout lookout
 	packets []flv.Packet // of the message at hand
+	now     time.Time    // when that came
 	bytes   int64
 	samples int64
 
@@ -49,57 +49,35 @@ func (p *publication) released() bool {
 	}
 }
 
-// minScratch is the first size of a buffer for the message at hand.
-const minScratch = 4 << 10
-
 // message takes in one audio or video message. Its error ends the connection
 // and is shown to the anchor.
-func (p *publication) message(kind media.Kind, timestamp uint32, payload io.Reader) error {
-	scratch := p.server.buffers.Take()
-	defer p.server.buffers.GiveBack(scratch)
-	body, err := drain(scratch, payload)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", kind, err)
-	}
-	now := p.server.now()
+func (p *publication) message(kind guard.Kind, timestamp uint32, body []byte) error {
+	p.now = p.server.now()
 	p.bytes += int64(len(body))
-	if rate, limit := p.monitor.received(now, len(body)), p.server.config.MaxBitrate; limit > 0 && rate > limit {
+	if rate, limit := p.monitor.received(p.now, len(body)), p.server.config.MaxBitrate; limit > 0 && rate > limit {
 		return fmt.Errorf("%d kb/s are more than this server takes, %d: lower the encoder's bitrate", rate/1000, limit/1000)
 	}
-	p.lookOut(now)
-	return p.media(kind, timestamp, body)
-}
-
-// drain reads payload to its end, which go-rtmp requires before the handler
-// returns. The result lies in scratch, which grows to hold it.
-func drain(scratch *[]byte, payload io.Reader) ([]byte, error) {
-	b := (*scratch)[:0]
-	for {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, max(len(b), minScratch))
-		}
-		n, err := payload.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err != nil {
-			*scratch = b
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return b, err
-		}
+	p.lookOut(p.now)
+	if kind == guard.KindAudio {
+		return p.media(media.Audio, timestamp, body)
 	}
+	return p.media(media.Video, timestamp, body)
 }
 
 func (p *publication) drop(reason string) { p.server.metrics.dropped.WithLabelValues(reason).Inc() }
 
 // write hands a sample on.
 func (p *publication) write(s media.Sample) error {
-	p.monitor.sample(p.server.now(), s)
+	p.monitor.sample(p.now, s)
 	if err := p.sink.WriteSample(s); err != nil {
 		return err
 	}
 	p.samples++
-	p.server.metrics.samples.WithLabelValues(s.Kind.String()).Inc()
+	if s.Kind == media.Audio {
+		p.server.metrics.audio.Inc()
+	} else {
+		p.server.metrics.video.Inc()
+	}
 	return nil
 }
 

@@ -304,6 +304,34 @@ func TestMaxBitrate(t *testing.T) {
 	}
 }
 
+// A line that was dead for nine seconds brings them all at once: that is no bitrate.
+func TestCatchingUp(t *testing.T) {
+	r := start(t, func(c *ingest.Config, _ *rig) { c.MaxBitrate = 100_000 })
+	c := r.publisher(r.key)
+	c.video(0, avcHeader)
+	c.video(0, picture(nalIDR, 0, 100))
+	r.next("attach live", "track video", "sample video")
+	send := func(at int) {
+		c.video(uint32(at*1000), picture(nalInter, 0, 8_000)) // 64 kb/s
+		r.next("sample video")
+	}
+	for at := 1; at <= 60; at++ {
+		r.advance(time.Second)
+		if at%20 >= 11 { // nothing arrives, until at%20 is 0
+			continue
+		}
+		if at%20 == 0 {
+			for missed := at - 9; missed < at; missed++ {
+				send(missed)
+			}
+		}
+		send(at)
+	}
+	if _, live := r.Health("live"); !live {
+		t.Errorf("the publisher is gone: %s", r.logs)
+	}
+}
+
 // A fault in what takes the samples ends that publisher, not the server.
 func TestSinkPanics(t *testing.T) {
 	r := start(t, func(_ *ingest.Config, r *rig) {

@@ -14,14 +14,13 @@ import (
 	"unicode"
 
 	"barrage/ingest/guard"
-	"barrage/packager/media"
 
 	"github.com/yutopp/go-rtmp"
 	"github.com/yutopp/go-rtmp/message"
 )
 
-// session is what go-rtmp calls for one connection. Everything runs on that
-// connection's read goroutine.
+// session is what go-rtmp and the guard call for one connection. Everything runs
+// on that connection's read goroutine.
 type session struct {
 	rtmp.DefaultHandler
 
@@ -41,12 +40,15 @@ type session struct {
 }
 
 func newSession(s *Server, c *conn) *session {
-	return &session{server: s, conn: c, guard: guard.New(c, guard.Options{
+	session := &session{server: s, conn: c, log: s.log.With("remote", c.remote.String())}
+	session.guard = guard.New(c, guard.Options{
 		Codecs:  guard.Codecs{Video: carriedVideo(), Audio: carriedAudio()},
 		Buffers: &s.buffers,
 		Dropped: s.metrics.ignore,
 		Now:     s.now,
-	}), log: s.log.With("remote", c.remote.String())}
+		Media:   session.media,
+	})
+	return session
 }
 
 // FourCCs of what package flv carries.
@@ -206,29 +208,15 @@ func (s *session) OnUnknownCommandMessage(_ uint32, cmd *message.CommandMessage)
 	return nil
 }
 
-// OnSetDataFrame reads onMetaData.
-func (s *session) OnSetDataFrame(_ uint32, data *message.NetStreamSetDataFrame) error {
-	if s.pub != nil {
-		s.pub.metadata(data.Payload)
-	}
-	return nil
-}
-
-// OnAudio turns a message into a sample.
-func (s *session) OnAudio(timestamp uint32, payload io.Reader) error {
-	return s.media(media.Audio, timestamp, payload)
-}
-
-// OnVideo turns a message into a sample.
-func (s *session) OnVideo(timestamp uint32, payload io.Reader) error {
-	return s.media(media.Video, timestamp, payload)
-}
-
-func (s *session) media(kind media.Kind, timestamp uint32, payload io.Reader) error {
+// media takes in what the publisher sends; the guard calls it past go-rtmp.
+func (s *session) media(kind guard.Kind, timestamp uint32, payload []byte) error {
 	p := s.pub
 	if p == nil { // behind the encoder's own goodbye
-		_, err := io.Copy(io.Discard, payload)
-		return err
+		return nil
+	}
+	if kind == guard.KindData {
+		p.metadata(payload)
+		return nil
 	}
 	s.conn.touch()
 	err := p.message(kind, timestamp, payload)
@@ -267,12 +255,12 @@ func (s *session) ended() (end, error) {
 	switch {
 	case s.conn.kicked.Load() != nil:
 		return why, nil
+	case s.end != "": // before the fault: the guard has the error of media, too
+		return s.end, s.err
 	case errors.Is(fault, guard.ErrNotRTMP):
 		return endNotRTMP, fault
 	case fault != nil:
 		return endProtocol, fault
-	case s.end != "":
-		return s.end, s.err
 	case why == endProtocol && s.failure != "":
 		return why, errors.New(s.failure)
 	case why == endNetwork:

@@ -183,3 +183,45 @@ func TestL11AcceptNeverSpins(t *testing.T) {
 		})
 	}
 }
+
+// halfConn can be read and not written.
+type halfConn struct {
+	net.Conn
+	err error
+}
+
+func (h *halfConn) Read(b []byte) (int, error)       { return len(b), nil }
+func (h *halfConn) Write([]byte) (int, error)        { return 0, h.err }
+func (h *halfConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (h *halfConn) SetReadDeadline(time.Time) error  { return nil }
+func (h *halfConn) SetWriteDeadline(time.Time) error { return nil }
+
+// oneListener has one connection.
+type oneListener struct {
+	brokenListener
+	conn net.Conn
+}
+
+func (o *oneListener) Accept() (net.Conn, error) { return o.conn, nil }
+
+// Media goes past go-rtmp, which therefore does not see that its writes fail.
+func TestReadingEndsWhenWritingFails(t *testing.T) {
+	cut := errors.New("cable cut")
+	l, err := ingest.NewListener(&oneListener{conn: &halfConn{err: cut}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Read(make([]byte, 10)); err != nil {
+		t.Errorf("Read before = %v, want nil", err)
+	}
+	if _, err = c.Write([]byte("x")); !errors.Is(err, cut) {
+		t.Errorf("Write = %v, want %v", err, cut)
+	}
+	if _, err = c.Read(make([]byte, 10)); !errors.Is(err, cut) {
+		t.Errorf("Read after = %v, want %v", err, cut)
+	}
+}

@@ -43,7 +43,7 @@ type lane struct {
 	shelf     *shelf
 	init      *section
 	seq       uint32
-	broken    bool // the next segment starts with a discontinuity
+	breaks    int  // discontinuities before the next segment: two when nothing came between them
 	dirty     bool // something is to be published
 	rate      bitrate
 	seen      time.Time // newest sample

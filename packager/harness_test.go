@@ -27,9 +27,14 @@ const (
 
 func config(t *testing.T, s string) []byte {
 	t.Helper()
+	return fromHex(t, s)
+}
+
+func fromHex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -57,11 +62,20 @@ type room struct {
 // live runs test in a bubble, with a registry that runs and the room "live" attached.
 func live(t *testing.T, cfg packager.Config, test func(*room)) {
 	t.Helper()
+	serve(t, cfg, nil, func(r *room) {
+		r.attach()
+		test(r)
+	})
+}
+
+// serve runs test in a bubble, with a registry that runs and has that clock.
+func serve(t *testing.T, cfg packager.Config, now func() time.Time, test func(*room)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &room{t: t, prom: prometheus.NewRegistry(), stop: cancel}
 		var err error
-		if r.reg, err = packager.New(cfg, packager.Options{Registerer: r.prom}); err != nil {
+		if r.reg, err = packager.New(cfg, packager.Options{Registerer: r.prom, Now: now}); err != nil {
 			t.Fatal(err)
 		}
 		if r.origin, err = origin.New(r.reg, origin.Options{Registerer: r.prom}); err != nil {
@@ -75,7 +89,6 @@ func live(t *testing.T, cfg packager.Config, test func(*room)) {
 				t.Errorf("Run = %v, want nil", err)
 			}
 		}()
-		r.attach()
 		test(r)
 	})
 }

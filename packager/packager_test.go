@@ -1,12 +1,9 @@
 package packager_test
 
 import (
-	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -104,8 +101,8 @@ func TestBadTracks(t *testing.T) {
 	}
 }
 
-// Waiting is a value: the context's cause comes back with the newest window.
-func TestWait(t *testing.T) {
+// Waiting is a value: whoever holds a Window hears of the next, and holds what it held.
+func TestChanged(t *testing.T) {
 	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))
 		src := &source{fps: 30, gop: 60, audio: true}
@@ -115,24 +112,17 @@ func TestWait(t *testing.T) {
 			r.t.Fatal("nothing can be played")
 		}
 		v, _ := e.Rendition("v0")
-		cause := errors.New("enough")
-		ctx, cancel := context.WithCancelCause(r.t.Context())
-		cancel(cause)
-		if w, err := v.Wait(ctx, 3, 3); !errors.Is(err, cause) || w == nil {
-			t.Errorf("Wait = %v, %v, want the window and the cause", w, err)
+		old := v.Window()
+		select {
+		case <-old.Changed():
+			t.Error("changed before anything came")
+		default:
 		}
-		if w, err := v.Wait(ctx, 3, 0); err != nil || !w.Has(3, 0) {
-			t.Errorf("Wait for what is there = %v, want no error", err)
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if w, err := v.Wait(r.t.Context(), 3, 1); err != nil || !w.Has(3, 1) {
-				t.Errorf("Wait = %v", err)
-			}
-		})
-		synctest.Wait()
 		src.run(r, 500*time.Millisecond)
-		wg.Wait()
+		<-old.Changed()
+		if next := v.Window(); old.Has(3, 1) || !next.Has(3, 1) {
+			t.Error("the part is in the old window, or not in the next")
+		}
 	})
 }
 

@@ -90,7 +90,12 @@ func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, erro
 
 func (p *packer) rules(l *lane) segmenter.Rules {
 	m := p.limits
-	return segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	r := segmenter.NewRules(m.part, m.partTarget, m.first, m.segment, m.target, l.track.TimeScale)
+	if len(p.lanes) > 1 { // the follower's segments can be a unit longer than the leader's
+		unit := timeline.Duration(timeline.AudioUnit(p.lanes[1].track), p.lanes[1].track.TimeScale)
+		r.Half -= timeline.Ticks(unit, l.track.TimeScale)
+	}
+	return r
 }
 
 // retrack takes over a configuration: the media that follows has an init section of its own.
@@ -116,6 +121,14 @@ func (p *packer) lane(k media.Kind) *lane {
 		}
 	}
 	return nil
+}
+
+// coming returns the track of the lane as it was announced last.
+func (p *packer) coming(l *lane) media.Track {
+	if t, ok := p.next.tracks[l.track.Kind]; ok {
+		return t
+	}
+	return l.track
 }
 
 // end returns where the leader's media ends.
@@ -204,7 +217,7 @@ func (p *packer) anchor(at time.Time) error {
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
 	p.flush()
 	for _, l := range p.lanes {
-		l.broken = true
+		l.breaks++
 		if in, ok := p.next.tracks[l.track.Kind]; ok {
 			if err := l.retrack(in); err != nil {
 				return err
@@ -270,8 +283,8 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 		if l.track.Kind == media.Video {
 			shown += p.ahead
 		}
-		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.broken)
-		l.broken = false
+		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.breaks)
+		l.breaks = 0
 	}
 	l.seq++
 	l.shelf.add(part{

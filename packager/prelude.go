@@ -30,6 +30,7 @@ type prelude struct {
 	entries  []entry
 	bytes    int
 	resume   bool // the epoch exists already and its numbers are frozen
+	waited   bool // what does not deliver has been waited for long enough already
 }
 
 // entry is a sample and when it came.
@@ -107,7 +108,7 @@ func (p *prelude) settled(now time.Time) bool {
 	if _, known := p.tracks[missing]; known || p.expected[missing] {
 		wait = waitPromised
 	}
-	return now.Sub(p.since) >= wait
+	return p.waited || now.Sub(p.since) >= wait
 }
 
 // layout returns the tracks that deliver, the leader first.

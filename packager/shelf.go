@@ -45,8 +45,8 @@ type shelf struct {
 func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
 
 // begin opens the next segment.
-func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, discontinuity bool) {
-	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, discontinuity: discontinuity}
+func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, breaks int) {
+	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, breaks: breaks}
 }
 
 // add appends a part to the open segment, which is replaced: windows hold the old one.
@@ -94,9 +94,7 @@ func (s *shelf) span(from, to int) time.Duration {
 }
 
 func (s *shelf) unlist() {
-	if s.segments[s.listed].discontinuity {
-		s.left++
-	}
+	s.left += uint64(s.segments[s.listed].breaks)
 	s.listed++
 }
 
@@ -179,7 +177,7 @@ func describe(seg *segment, base string, parts bool) playlist.Segment {
 	out := playlist.Segment{
 		URI:      fmt.Sprintf("%s/s%d.m4s", base, seg.msn),
 		Duration: milli(seg.end) - milli(seg.start),
-		PDT:      seg.pdt, Discontinuity: seg.discontinuity,
+		PDT:      seg.pdt, Discontinuities: seg.breaks,
 		Init: fmt.Sprintf("%s/init-%d.mp4", base, seg.init.number),
 	}
 	if !parts {

@@ -27,13 +27,13 @@ type Status struct {
 	PDTAt                time.Time     // when that sample came, with monotonic reading
 	Window               time.Duration // how far back a viewer can go
 	Latency              time.Duration // how far behind PDT low-latency players aim to be
-	Players              int           // HLS players that are not our page's
+	Players              Players       // HLS players that are not our page's
 	Tracks               []media.Track // as they leave
 }
 
 // Status describes the room now.
 func (s *Stream) Status() Status {
-	players := s.audience.count(s.env.now()) // before the lock: it looks at thousands of slots
+	players := s.players() // before the lock: it looks at thousands of slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: players}

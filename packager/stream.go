@@ -17,11 +17,12 @@ import (
 // registry's timers too: all of that under mu, as is Status. Players are answered
 // from view and share no lock with them.
 type Stream struct {
-	room     string
-	env      *env
-	view     atomic.Pointer[view]
-	away     atomic.Bool
-	audience audience
+	room    string
+	env     *env
+	view    atomic.Pointer[view]
+	away    atomic.Bool
+	named   audience // players by the session that they name
+	guessed audience // and those that name none
 
 	mu       sync.Mutex
 	phase    Phase
@@ -76,8 +77,19 @@ func (s *Stream) Current() (*Epoch, bool) {
 // Away says that the publisher is gone and waited for: nothing new will come soon.
 func (s *Stream) Away() bool { return s.away.Load() }
 
-// Seen notes a request of an HLS player, known by a hash of what tells it apart.
-func (s *Stream) Seen(player uint64) { s.audience.seen(player, s.env.now()) }
+// Seen notes a request of an HLS player.
+func (s *Stream) Seen(p Player) {
+	if p.Exact {
+		s.named.seen(p, s.env.now())
+		return
+	}
+	s.guessed.seen(p, s.env.now())
+}
+
+func (s *Stream) players() Players {
+	now := s.env.now()
+	return Players{Exact: s.named.count(now), Estimated: s.guessed.count(now)}
+}
 
 // attach takes the stream for a publisher.
 func (s *Stream) attach(now time.Time) error {
@@ -136,7 +148,7 @@ func (s *Stream) SetTrack(t media.Track) error {
 		s.relayout()
 		return nil
 	}
-	if !bytes.Equal(l.track.Config, t.Config) {
+	if !bytes.Equal(s.packer.coming(l).Config, t.Config) {
 		s.packer.retrack(t, reasonConfig)
 	}
 	return nil
@@ -187,8 +199,9 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return err
 	}
 	now := s.env.now()
-	if s.prelude == nil && (s.late(m) || s.packer.silent(now)) {
+	if silent := s.prelude == nil && s.packer.silent(now); silent || s.prelude == nil && s.late(m) {
 		s.relayout()
+		s.prelude.waited = silent
 	}
 	if s.prelude == nil {
 		return s.write(m, now)

@@ -22,6 +22,8 @@ type listed struct {
 	dur           float64
 	pdt           time.Time
 	discontinuity bool
+	breaks        int // EXT-X-DISCONTINUITY tags before it
+	init          string
 	parts         []listedPart
 }
 
@@ -57,6 +59,7 @@ func readList(t *testing.T, text string) list {
 	}
 	var l list
 	var cur listed
+	inForce := ""
 	attr := regexp.MustCompile(`([A-Z-]+)=("[^"]*"|[^,]*)`)
 	for line := range strings.Lines(text) {
 		tag, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -80,10 +83,12 @@ func readList(t *testing.T, text string) list {
 			l.discontinuities = int(number)
 		case "#EXT-X-DISCONTINUITY":
 			cur.discontinuity = true
+			cur.breaks++
 		case "#EXT-X-PROGRAM-DATE-TIME":
 			cur.pdt, _ = time.Parse(time.RFC3339Nano, value)
 		case "#EXT-X-MAP":
 			l.maps = append(l.maps, attrs["URI"])
+			inForce = attrs["URI"]
 		case "#EXT-X-PART":
 			d, _ := strconv.ParseFloat(attrs["DURATION"], 64)
 			cur.parts = append(cur.parts, listedPart{attrs["URI"], d, attrs["INDEPENDENT"] == "YES"})
@@ -97,7 +102,7 @@ func readList(t *testing.T, text string) list {
 			l.ended = true
 		default:
 			if tag != "" && !strings.HasPrefix(tag, "#") {
-				cur.uri, cur.msn = tag, l.first+len(l.segments)
+				cur.uri, cur.msn, cur.init = tag, l.first+len(l.segments), inForce
 				l.segments = append(l.segments, cur)
 				cur = listed{}
 			}
@@ -105,7 +110,7 @@ func readList(t *testing.T, text string) list {
 	}
 	l.lastMSN, l.lastInside = l.first+len(l.segments), len(cur.parts)
 	if len(cur.parts) > 0 {
-		cur.msn = l.lastMSN
+		cur.msn, cur.init = l.lastMSN, inForce
 		l.segments = append(l.segments, cur)
 	}
 	return l

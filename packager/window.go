@@ -1,7 +1,6 @@
 package packager
 
 import (
-	"context"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -24,13 +23,13 @@ type part struct {
 // segment is a segment that is complete or growing; immutable once a Window holds
 // it (a growing one is replaced, not changed).
 type segment struct {
-	msn           uint64
-	start, end    time.Duration
-	pdt           time.Time
-	init          *section
-	discontinuity bool
-	parts         []part
-	size          int64
+	msn        uint64
+	start, end time.Duration
+	pdt        time.Time
+	init       *section
+	breaks     int // discontinuities since the segment before
+	parts      []part
+	size       int64
 }
 
 // Window is what one rendition offers at one moment: its playlist and every segment
@@ -207,29 +206,4 @@ func (r *Rendition) publish(w *Window) {
 	w.changed = make(chan struct{})
 	old := r.window.Swap(w)
 	close(old.changed)
-}
-
-// Wait returns the first Window that has the part (part < 0: the whole segment),
-// or that has ended. When ctx ends first it returns the newest Window and the cause.
-func (r *Rendition) Wait(ctx context.Context, msn uint64, part int) (*Window, error) {
-	return r.wait(ctx, func(w *Window) bool { return w.Has(msn, part) })
-}
-
-// WaitPart waits for a part by its number, as long as it is the one announced.
-func (r *Rendition) WaitPart(ctx context.Context, number uint64) (*Window, error) {
-	return r.wait(ctx, func(w *Window) bool { return !w.Hinted(number) })
-}
-
-func (r *Rendition) wait(ctx context.Context, done func(*Window) bool) (*Window, error) {
-	for {
-		w := r.window.Load()
-		if w.Ended || done(w) {
-			return w, nil
-		}
-		select {
-		case <-w.changed:
-		case <-ctx.Done():
-			return w, context.Cause(ctx)
-		}
-	}
 }

@@ -26,7 +26,31 @@
 // Measure on a quiet machine and report the minimum and the median of the
 // windows: both are printed.
 //
+// # Viewers
+//
+// The command viewers is many players in one process, with a buffer and a playhead
+// each but no decoder. They say when they would have stalled, how late everything
+// came, and what the server spent. The report is text, and JSON on standard output;
+// the exit status is 1 when somebody stalled.
+//
+//	taskset -c 0 bin/barrage serve -set ingest.auth.mode=open -set packager.part_duration=200ms &
+//	make load-publishers STATE= N=1 KBPS=4650 FOR=1h &
+//	make load-viewers PID=$(pidof barrage) N=1000                  LL-HLS; MODE=plain: whole segments
+//	make load-viewers PID=$(pidof barrage) MODE=blocked N=10000    all wait for the same part; with a fresh server
+//	make load-viewers MODE=latency N=1 KEY=lat URL=http://127.0.0.1:8080/hls/lat/index.m3u8
+//
+// Mode latency publishes by itself, writes a number over the end of each access unit
+// and finds it in the parts. Of two processes on one machine the report says how much
+// everything else took of it: the times mean little when that is much.
+//
 // Decisions
+//
+//   - One goroutine with an epoll of its own for HTTP/1.1, which lets the kernel throw
+//     media away unread, over net/http: its client costs more than the server. HTTP/2
+//     is net/http's all the same: watch what the generator takes.
+//
+//   - Everybody plays from the hold back exactly and never catches up, over hls.js'
+//     habits after a stall: the count of stalls is then the server's alone.
 //
 //   - Prebuilt chunks and one goroutine per 500 publishers that never waits for a
 //     socket, over one goroutine each: the machine's time belongs to the server.

@@ -1,4 +1,5 @@
-// Package certs keeps a TLS certificate that is replaced while the server runs.
+// Package certs keeps a TLS certificate that is replaced while the server runs. Both
+// doors use it: RTMPS and HTTPS.
 //
 // One journey: [Open] reads the certificate and its key and fails when they are
 // no pair. [Pair.Certificate] answers every TLS handshake from memory and looks

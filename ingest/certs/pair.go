@@ -81,6 +81,29 @@ func (p *Pair) Reload() error {
 // Leaf is the certificate in force, for its names and its end.
 func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
 
+// For returns those of hosts that the certificate is for, or, when it is for none of
+// them, the names it is for. A nil Pair is for nobody.
+func (p *Pair) For(hosts []string) (names []string) {
+	if p == nil {
+		return nil
+	}
+	leaf := p.Leaf()
+	for _, h := range hosts {
+		if leaf.VerifyHostname(h) == nil {
+			names = append(names, h)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	for _, n := range leaf.DNSNames {
+		if n != "" && n[0] != '*' { // nobody can connect to a wildcard
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // look reads the files if they changed. The caller holds p.mu.
 func (p *Pair) look(now time.Time) error {
 	p.looked = now

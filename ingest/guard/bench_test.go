@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"barrage/ingest/flv"
 	"barrage/ingest/guard"
 
 	"github.com/yutopp/go-rtmp"
@@ -22,7 +24,8 @@ func tenSeconds(w *wire) *wire {
 		if i%60 == 0 {
 			size = 110_000
 		}
-		w.message(guard.KindVideo, i*33, 1, "\x27\x01\x00\x00\x00"+strings.Repeat("v", size))
+		// An access unit of one slice.
+		w.message(guard.KindVideo, i*33, 1, "\x27\x01\x00\x00\x00"+string(u32(uint32(size)))+"\x41\x9a"+strings.Repeat("v", size-2))
 	}
 	for i := range uint32(473) {
 		w.message(guard.KindAudio, i*21, 1, "\xaf\x01"+strings.Repeat("a", 340))
@@ -56,26 +59,31 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-// BenchmarkGuardAndLibrary is the whole way from the bytes of a client to the
-// handler of go-rtmp, in one goroutine.
+// BenchmarkGuardAndLibrary is the whole way from the bytes of a client through the
+// demuxer, in one goroutine; "kept" copies every sample for a packager to keep.
 func BenchmarkGuardAndLibrary(b *testing.B) {
-	for _, chunk := range []int{128, 4096, 65536} {
-		b.Run(fmt.Sprint(chunk), func(b *testing.B) {
+	for i, chunk := range []int{128, 4096, 65536, 128, 4096, 65536} {
+		d := demuxer{keep: i >= 3}
+		name := fmt.Sprint(chunk)
+		if d.keep {
+			name += "/kept"
+		}
+		b.Run(name, func(b *testing.B) {
+			d.samples = 0
 			head := publisher().chunkSize(chunk)
 			w := newWire()
 			w.chunk = chunk
 			data := tenSeconds(w).b
-			h := &counter{buf: make([]byte, 1<<20)}
 			loop := &looped{head: append(handshake(), head.b...), body: data, left: b.N}
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			began := cpu(b)
 			b.ResetTimer()
-			serve(loop, h)
+			serve(b, loop, d.media)
 			b.StopTimer()
 			spent := cpu(b) - began
-			if want := perRound * b.N; h.messages != want {
-				b.Fatalf("%d messages, want %d", h.messages, want)
+			if want := perRound * b.N; d.samples != want {
+				b.Fatalf("%d samples, want %d", d.samples, want)
 			}
 			// Of the processor, whatever else the machine is doing.
 			b.ReportMetric(float64(len(data)*b.N)/float64(spent.Nanoseconds()), "GB/cpu-s")
@@ -93,28 +101,40 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
-// counter reads messages as ingest does: into a buffer it keeps.
-type counter struct {
-	rtmp.DefaultHandler
-	buf      []byte
-	messages int
+// demuxer does with a message what ingest does.
+type demuxer struct {
+	packets []flv.Packet
+	keep    bool
+	sample  []byte // the last one that was kept
+	samples int
 }
 
-func (c *counter) read(r io.Reader) error {
-	for {
-		if _, err := r.Read(c.buf); err != nil {
-			c.messages++
-			return nil //nolint:nilerr // io.EOF
-		}
+func (d *demuxer) media(kind guard.Kind, _ uint32, body []byte) (err error) {
+	parse := flv.AppendVideo
+	if kind == guard.KindAudio {
+		parse = flv.AppendAudio
 	}
-}
-
-func (c *counter) OnAudio(_ uint32, r io.Reader) error { return c.read(r) }
-func (c *counter) OnVideo(_ uint32, r io.Reader) error { return c.read(r) }
-
-func (c *counter) OnPublish(*rtmp.StreamContext, uint32, *message.NetStreamPublish) error {
+	if d.packets, err = parse(d.packets[:0], body); err != nil {
+		return err
+	}
+	for _, p := range d.packets {
+		if kind == guard.KindVideo {
+			if au, err := flv.Inspect(p.Codec, p.Data); err != nil || !au.Picture {
+				return fmt.Errorf("%d bytes are no picture: %w", len(p.Data), err)
+			}
+		}
+		if d.keep {
+			d.sample = bytes.Clone(p.Data)
+		}
+		d.samples++
+	}
 	return nil
 }
+
+// engine is go-rtmp's part: it lets everybody publish.
+type engine struct{ rtmp.DefaultHandler }
+
+func (*engine) OnPublish(*rtmp.StreamContext, uint32, *message.NetStreamPublish) error { return nil }
 
 // looped gives head once, body left times, and then ends.
 type looped struct {
@@ -144,11 +164,13 @@ func (l *looped) Read(p []byte) (int, error) {
 func (l *looped) Write(p []byte) (int, error) { return len(p), nil }
 
 // serve runs go-rtmp over one connection until that ends.
-func serve(inner io.ReadWriteCloser, h rtmp.Handler) {
+func serve(tb testing.TB, inner io.ReadWriteCloser, media func(guard.Kind, uint32, []byte) error) {
+	tb.Helper()
 	once := &onceListener{done: make(chan struct{})}
+	c := guard.New(inner, guard.Options{Media: media})
 	srv := rtmp.NewServer(&rtmp.ServerConfig{OnConnect: func(net.Conn) (io.ReadWriteCloser, *rtmp.ConnConfig) {
-		return &closer{ReadWriteCloser: guard.New(inner, guard.Options{}), closed: once.done}, &rtmp.ConnConfig{
-			Handler: h, SkipHandshakeVerification: true, ReaderBufferSize: 512,
+		return &closer{ReadWriteCloser: c, closed: once.done}, &rtmp.ConnConfig{
+			Handler: &engine{}, SkipHandshakeVerification: true, ReaderBufferSize: 512,
 			ControlState: rtmp.StreamControlStateConfig{MaxChunkStreams: 4, MaxMessageStreams: guard.MessageStreams},
 		}
 	}})
@@ -160,6 +182,9 @@ func serve(inner io.ReadWriteCloser, h rtmp.Handler) {
 	<-once.done
 	_ = srv.Close()
 	<-done
+	if err := c.Err(); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 type closer struct {

@@ -10,16 +10,16 @@ type Buffers struct{ pool sync.Pool }
 // is left to the garbage collector.
 const maxLent = 1 << 20
 
-// Take returns a buffer of any size and content.
-func (l *Buffers) Take() *[]byte {
+// take returns a buffer of any size and content.
+func (l *Buffers) take() *[]byte {
 	if b, ok := l.pool.Get().(*[]byte); ok {
 		return b
 	}
 	return new([]byte)
 }
 
-// GiveBack ends the use of a buffer and of everything that lies in it.
-func (l *Buffers) GiveBack(b *[]byte) {
+// giveBack ends the use of a buffer and of everything that lies in it.
+func (l *Buffers) giveBack(b *[]byte) {
 	if cap(*b) <= maxLent {
 		l.pool.Put(b)
 	}

@@ -37,11 +37,11 @@ func (c *call) arg(i int) amf0.Value {
 }
 
 // payload strips what AMF 3 messages put before their AMF 0: a zero byte.
-func payload(m *Message) []byte {
-	if (m.Kind == KindCommandAMF3 || m.Kind == KindDataAMF3) && len(m.Payload) > 0 && m.Payload[0] == 0 {
-		return m.Payload[1:]
+func payload(kind Kind, b []byte) []byte {
+	if (kind == KindCommandAMF3 || kind == KindDataAMF3) && len(b) > 0 && b[0] == 0 {
+		return b[1:]
 	}
-	return m.Payload
+	return b
 }
 
 // The commands that are understood; the rest is dropped unread.
@@ -68,7 +68,7 @@ func understood(name string) bool {
 
 // parseCall reads a command. ok is false for one that is not understood.
 func parseCall(m *Message) (c *call, ok bool, err error) {
-	r := amf0.NewReader(payload(m))
+	r := amf0.NewReader(payload(m.Kind, m.Payload))
 	name, err := r.Next()
 	if err != nil || name.Kind != amf0.String || !understood(name.Text) {
 		return nil, false, nil //nolint:nilerr // what has no readable name is one more unknown command
@@ -274,24 +274,19 @@ const (
 	onMetaData   = "onMetaData"
 )
 
-// data passes metadata on, in the one form that the engine does not swallow. The
-// rest (captions, cue points) has no reader here.
-func (in *inbound) data(m *Message) {
-	b := payload(m)
+// data hands metadata on, without what some clients put before it. The rest
+// (captions, cue points) has no reader here.
+func (in *inbound) data(kind Kind, timestamp uint32, b []byte) error {
+	b = payload(kind, b)
 	r := amf0.NewReader(b)
 	name, err := r.Next()
 	if err == nil && name.Text == setDataFrame {
 		b = r.Rest()
 		name, err = r.Next()
 	}
-	switch {
-	case in.engine == 0:
-		in.dropped(DropEarly)
-	case err != nil || name.Text != onMetaData:
+	if err != nil || name.Text != onMetaData {
 		in.dropped(DropUnknown)
-	default:
-		h := m.Header
-		h.Kind, h.Stream = KindData, in.engine
-		in.head = appendMessage(in.head, chunkCommand, h, append(amf0.AppendString(nil, setDataFrame), b...))
+		return nil //nolint:nilerr // what has no readable name is one more unknown message
 	}
+	return in.media(KindData, timestamp, b)
 }

@@ -166,6 +166,51 @@ func TestL23Handshake(t *testing.T) {
 	}
 }
 
+// The engine has read a command before what follows it is handed on.
+func TestMediaComesAfterTheCommandsBefore(t *testing.T) {
+	w := publisher().message(a, 1, 1, "x").command(1, text("closeStream"), number(0), null).
+		message(a, 2, 1, "late").command(1, text("publish"), number(5), null, text("key")).message(a, 3, 1, "y")
+	var order []string
+	c := guard.New(&network{Reader: bytes.NewReader(append(handshake(), w.b...))}, guard.Options{
+		Media: func(_ guard.Kind, _ uint32, payload []byte) error { order = append(order, string(payload)); return nil },
+	})
+	mustRead(t, c, len(handshake()))
+	engine := guard.NewReader(func(guard.Drop) {})
+	var have []byte
+	for b := make([]byte, 1); ; { // byte by byte: it asks for no more than it needs
+		if _, err := c.Read(b); err != nil {
+			break
+		}
+		rest, m, err := engine.Next(append(have, b...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have = slices.Clone(rest); m != nil {
+			order = append(order, values(t, *m)[0].Text)
+		}
+	}
+	want := []string{"connect", "createStream", "publish", "x", "closeStream", "deleteStream", "createStream", "publish", "y"}
+	if !slices.Equal(order, want) {
+		t.Errorf("the order was %q, want %q", order, want)
+	}
+}
+
+// What Media objects to ends the connection, and Media may use it meanwhile.
+func TestMediaEnds(t *testing.T) {
+	objection := errors.New("not in my room")
+	n := &network{Reader: bytes.NewReader(append(handshake(), publisher().message(a, 1, 1, "x").message(a, 2, 1, "y").b...))}
+	var c *guard.Conn
+	calls := 0
+	c = guard.New(n, guard.Options{Media: func(guard.Kind, uint32, []byte) error {
+		calls++
+		mustWrite(t, c, handshake())
+		return objection
+	}})
+	if _, err := io.ReadAll(c); !errors.Is(err, objection) || !errors.Is(c.Err(), objection) || calls != 1 {
+		t.Errorf("Read = %v, Err = %v after %d calls, want %v after 1", err, c.Err(), calls, objection)
+	}
+}
+
 func TestErrorsOfTheNetwork(t *testing.T) {
 	cut := errors.New("cable cut")
 	for name, r := range map[string]io.Reader{

@@ -5,10 +5,10 @@
 // One journey: go-rtmp's OnConnect hook returns a [Conn] instead of the network
 // connection. The handshake passes as it is, but for its first byte. Then Read
 // takes the client's chunk stream apart ([Reader]: interleaving, abort, extended
-// timestamps, with bounds), decides about each message (inbound: a short list of
-// commands, metadata, audio and video of one that publishes) and gives the engine
-// one type 0 chunk for each. Write takes the engine's chunk stream apart with the
-// same Reader and writes whole messages to the client (outbound).
+// timestamps, with bounds) and decides about each message (inbound): commands of a
+// short list go to the engine, one type 0 chunk for each; metadata, audio and video
+// of one that publishes go past it, to Options.Media. Write takes the engine's chunk
+// stream apart with the same Reader and writes whole messages to the client (outbound).
 //
 // Invariants
 //
@@ -16,10 +16,11 @@
 //     clock and lock are in Conn alone.
 //   - No goroutine: all is done inside Read and Write, so whoever is slow is
 //     waited for.
-//   - The engine reads no AMF0 that this package has not written, except the
-//     payload of @setDataFrame, which it does not read either.
+//   - Media is handed on by the engine's own read goroutine, after the engine has
+//     dealt with every command before it: it reads again only then.
+//   - The engine reads no AMF0 that this package has not written.
 //   - Memory follows received bytes, never announced lengths: 64 KiB unfinished
-//     before publish, 8 MiB after. A message that fits the read buffer is passed
+//     before publish, 8 MiB after. A message that fits the read buffer is handed
 //     on from there; no allocation per message.
 //   - What can be dropped is dropped and counted ([Drop]). Only what leaves no
 //     sense in the rest of the stream ends the connection ([Conn.Err]).
@@ -30,10 +31,10 @@
 //	L1  allocates by the count of an AMF0 list    read by amf0, written anew
 //	L2  recurses without bound                    depth 16, 4,096 values
 //	L3  misreads extended time in type 3 chunks   compared and consumed; never written
-//	L4  panics on empty media                     dropped
+//	L4  panics on empty media                     gets none; dropped
 //	L5  panics on a header in mid-message, abort  the message is dropped
 //	L6  closes on AMF 3 commands and metadata     unwrapped
-//	L7  closes on aggregates, unknown types       taken apart; skipped
+//	L7  closes on aggregates, unknown types       taken apart here; skipped
 //	L8  closes on unknown user control            dropped
 //	L9  no bounds on messages and streams         bounds of Kind, Reader, MessageStreams
 //	L10 no timeouts                               package ingest, conn
@@ -45,7 +46,7 @@
 //	L16 one refusal without words                 package ingest, session
 //	L17 no choice of words in refusing connect    open: only Adobe's authentication needs it
 //	L18 leaves releaseStream, FCPublish unanswered  answered here
-//	L19 swallows onMetaData without @setDataFrame   put before it
+//	L19 swallows onMetaData without @setDataFrame   read with or without, here
 //	L20 closes on missing or null names           read as empty
 //	L21 closes on streams never made              the stream is rewritten, or made
 //	L22 hangs on publish on stream 0              the same
@@ -62,6 +63,8 @@
 //
 //   - A guard, over a fork of go-rtmp: a replace directive breaks go install, and
 //     the library is a good engine once it is fed well.
+//   - Media past the engine, over through it: it copies each message twice,
+//     allocates three times and keeps a buffer as large as the largest frame.
 //   - A list of what passes, over one of what does not: what nobody thought of is
 //     dropped.
 //   - Media that nobody wants yet is skipped without being kept, over a bound on

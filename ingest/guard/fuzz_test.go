@@ -42,29 +42,24 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// FuzzConn: whatever comes, the engine reads canonical messages: whole, of the
-// kinds it knows, on streams it made.
+// FuzzConn: whatever comes, the engine reads canonical commands: whole, and on
+// streams it made; and media is what one that publishes sends, and not empty.
 func FuzzConn(f *testing.F) {
 	corpus(f)
+	shake := handshake()
 	f.Fuzz(func(t *testing.T, b []byte, step uint16) {
-		n := &network{Reader: &trickle{b: append(handshake(), b...), step: int(step) + 1}}
-		got, _ := io.ReadAll(guard.New(n, guard.Options{}))
-		if !bytes.HasPrefix(got, handshake()) {
-			t.Fatal("no handshake")
-		}
-		for _, m := range messages(t, got[len(handshake()):]) {
-			switch m.Kind {
-			case guard.KindCommand:
-				values(t, m)
-			case guard.KindAudio, guard.KindVideo, guard.KindData:
-				if m.Stream == 0 || len(m.Payload) == 0 {
-					t.Errorf("media %+v", m.Header)
-				}
-			default:
-				t.Errorf("the engine got a message of type %d", m.Kind)
+		n := &network{Reader: io.MultiReader(bytes.NewReader(shake), &trickle{b: b, step: int(step) + 1})}
+		c := guard.New(n, guard.Options{Media: func(kind guard.Kind, _ uint32, payload []byte) error {
+			if kind != guard.KindAudio && kind != guard.KindVideo && kind != guard.KindData || len(payload) == 0 {
+				t.Errorf("media of kind %s, %d bytes", kind, len(payload))
 			}
-			if m.Stream >= guard.MessageStreams {
-				t.Errorf("the engine got a message on stream %d", m.Stream)
+			return nil
+		}})
+		mustRead(t, c, len(shake))
+		got, _ := io.ReadAll(c)
+		for _, m := range messages(t, got) {
+			if values(t, m); m.Kind != guard.KindCommand || m.Stream >= guard.MessageStreams {
+				t.Errorf("the engine got a message of type %d on stream %d", m.Kind, m.Stream)
 			}
 		}
 		messages(t, n.sent.Bytes())

@@ -17,29 +17,22 @@ const (
 	chunkStatus  = 5
 )
 
-// inbound turns the client's messages into what the engine may see: commands of
-// a short list, written anew; metadata; audio and video on the stream that
-// publishes. It does no I/O: read gives what the engine is to see next, answer
-// is what the client is to be told.
+// inbound turns the client's messages into commands of a short list, written anew
+// for the engine, and media: the audio, video and metadata of one that publishes.
+// It does no I/O: read gives what the engine is to see next, answer is what the
+// client is to be told.
 type inbound struct {
-	head      []byte // canonical bytes for the engine, off of them read
-	off       int
-	body      []byte // the payload behind them, as the client sent it
-	aggregate aggregate
-	connect   *connect // nil before the client sent that command
-	engine    uint32   // stream on which the engine publishes, 0: none
-	client    uint32   // what the client calls it
-	streams   [MessageStreams]streamState
-	answer    []byte
-	window    uint32  // the client wants an acknowledgement every so many bytes
-	pong      *uint32 // the client answered the ping with that token
-	dropped   func(Drop)
-}
-
-// aggregate is one that is being taken apart.
-type aggregate struct {
-	rest []byte
-	base uint32 // added to the times in it
+	head    []byte // canonical bytes for the engine, off of them read
+	off     int
+	connect *connect // nil before the client sent that command
+	engine  uint32   // stream on which the engine publishes, 0: none
+	client  uint32   // what the client calls it
+	streams [MessageStreams]streamState
+	answer  []byte
+	window  uint32  // the client wants an acknowledgement every so many bytes
+	pong    *uint32 // the client answered the ping with that token
+	media   func(kind Kind, timestamp uint32, payload []byte) error
+	dropped func(Drop)
 }
 
 // streamState is what the guard knows of one message stream of the engine.
@@ -48,8 +41,8 @@ type streamState struct {
 	used bool // published on: the engine takes no second publish on it
 }
 
-func newInbound(dropped func(Drop)) *inbound {
-	in := &inbound{dropped: dropped}
+func newInbound(opts Options) *inbound {
+	in := &inbound{media: opts.Media, dropped: opts.Dropped}
 	// Every message shall be one chunk: the engine misreads type 3 chunks with
 	// extended timestamps.
 	in.head = appendMessage(nil, chunkControl, Header{Kind: KindSetChunkSize}, binary.BigEndian.AppendUint32(nil, maxChunkSize))
@@ -57,28 +50,18 @@ func newInbound(dropped func(Drop)) *inbound {
 }
 
 // pending reports whether there is something for the engine to read.
-func (in *inbound) pending() bool {
-	return in.off < len(in.head) || len(in.body) > 0 || len(in.aggregate.rest) > 0 && in.next()
-}
+func (in *inbound) pending() bool { return in.off < len(in.head) }
 
 // read moves pending bytes into p.
 func (in *inbound) read(p []byte) int {
 	n := copy(p, in.head[in.off:])
-	in.off += n
-	m := copy(p[n:], in.body)
-	in.body = in.body[m:]
-	return n + m
-}
-
-// reset makes room in head, of which everything has been read.
-func (in *inbound) reset() {
-	if in.head, in.off = in.head[:0], 0; cap(in.head) > maxOwn {
-		in.head = nil
+	if in.off += n; in.off == len(in.head) {
+		in.head, in.off = nil, 0 // commands are rare
 	}
+	return n
 }
 
-// message takes in one message. Its payload stays in use until pending reports
-// false.
+// message takes in one message, of which it keeps nothing.
 func (in *inbound) message(m *Message) error {
 	switch {
 	case m.Skipped && m.Kind.media():
@@ -88,14 +71,11 @@ func (in *inbound) message(m *Message) error {
 		in.dropped(DropUnknown)
 		return nil
 	}
-	in.reset()
 	switch m.Kind {
-	case KindAudio, KindVideo:
-		in.media(m.Header, m.Payload)
+	case KindAudio, KindVideo, KindData, KindDataAMF3:
+		return in.content(m.Kind, m.Timestamp, m.Payload)
 	case KindAggregate:
-		in.split(m)
-	case KindData, KindDataAMF3:
-		in.data(m)
+		return in.aggregate(m)
 	case KindCommand, KindCommandAMF3:
 		return in.command(m)
 	case KindUserControl:
@@ -111,31 +91,19 @@ func (in *inbound) message(m *Message) error {
 	return nil
 }
 
-// media passes one audio or video message on.
-func (in *inbound) media(h Header, payload []byte) {
-	if in.engine == 0 {
+// content hands on what one that publishes sends.
+func (in *inbound) content(kind Kind, timestamp uint32, payload []byte) error {
+	switch {
+	case in.engine == 0:
 		in.dropped(DropEarly)
-		return
-	}
-	if len(payload) == 0 { // the engine would panic, and nobody misses it
+		return nil
+	case kind == KindData, kind == KindDataAMF3:
+		return in.data(kind, timestamp, payload)
+	case len(payload) == 0: // nobody misses it
 		in.dropped(DropEmpty)
-		return
+		return nil
 	}
-	h.Stream, h.Length = in.engine, uint32(len(payload))
-	in.head = appendHead(in.head, chunkCommand, h)
-	in.body = payload
-}
-
-// split begins to take an aggregate apart (RTMP 1.0, 7.1.6).
-func (in *inbound) split(m *Message) {
-	if len(m.Payload) < tagHead {
-		in.dropped(DropMalformed)
-		return
-	}
-	in.aggregate.rest = m.Payload
-	// "the difference between the timestamps of the aggregate message and the
-	// first sub-message is the offset used to renormalize the timestamps".
-	in.aggregate.base = m.Timestamp - tagTime(m.Payload)
+	return in.media(kind, timestamp, payload)
 }
 
 const (
@@ -145,34 +113,35 @@ const (
 
 func tagTime(b []byte) uint32 { return uint24(b[4:]) | uint32(b[7])<<24 }
 
-// next passes the next message of the aggregate on; false when there is none.
-func (in *inbound) next() bool {
-	in.reset()
-	for len(in.aggregate.rest) >= tagHead && in.engine != 0 {
-		b := in.aggregate.rest
+// aggregate takes an aggregate apart (RTMP 1.0, 7.1.6).
+func (in *inbound) aggregate(m *Message) error {
+	b := m.Payload
+	if len(b) < tagHead {
+		in.dropped(DropMalformed)
+		return nil
+	}
+	// "the difference between the timestamps of the aggregate message and the
+	// first sub-message is the offset used to renormalize the timestamps".
+	base := m.Timestamp - tagTime(b)
+	for len(b) >= tagHead {
 		size := tagHead + int(uint24(b[1:]))
 		if size > len(b) {
 			break
 		}
-		in.aggregate.rest = b[min(size+tagTail, len(b)):]
-		h := Header{Timestamp: in.aggregate.base + tagTime(b), Kind: Kind(b[0])}
-		switch h.Kind {
-		case KindAudio, KindVideo:
-			in.media(h, b[tagHead:size])
-		case KindData:
-			in.data(&Message{Header: h, Payload: b[tagHead:size]})
+		switch kind := Kind(b[0]); kind {
+		case KindAudio, KindVideo, KindData:
+			if err := in.content(kind, base+tagTime(b), b[tagHead:size]); err != nil {
+				return err
+			}
 		default:
 			in.dropped(DropUnknown)
 		}
-		if len(in.head) > 0 {
-			return true
-		}
+		b = b[min(size+tagTail, len(b)):]
 	}
-	if len(in.aggregate.rest) > 0 {
+	if len(b) > 0 {
 		in.dropped(DropMalformed)
 	}
-	in.aggregate.rest = nil
-	return false
+	return nil
 }
 
 // Events of user control messages (7.1.7).

@@ -155,23 +155,15 @@ func TestCommandErrors(t *testing.T) {
 	}
 }
 
-// media lists what the engine gets besides commands.
-func media(ms []guard.Message) (got []guard.Message) {
-	for _, m := range ms {
-		if m.Kind == guard.KindAudio || m.Kind == guard.KindVideo || m.Kind == guard.KindData {
-			got = append(got, m)
-		}
-	}
-	return got
-}
-
 func tag(kind guard.Kind, at uint32, body string) string {
 	return string([]byte{byte(kind)}) + string(u24(uint32(len(body)))) + string(u24(at)) + string([]byte{byte(at >> 24)}) + "\x00\x00\x00" + body +
 		string(u32(uint32(11+len(body))))
 }
 
-func metadata(body string) guard.Message {
-	return guard.Message{Header: guard.Header{Length: uint32(len(body)), Kind: guard.KindData, Stream: 1}, Payload: []byte(body)}
+func metadata(at uint32, body string) guard.Message {
+	m := audio(at, body)
+	m.Kind = guard.KindData
+	return m
 }
 
 func TestMedia(t *testing.T) {
@@ -205,18 +197,21 @@ func TestMedia(t *testing.T) {
 		},
 		"L7 aggregate cut off":          {publisher().message(guard.KindAggregate, 0, 1, tag(a, 0, "x")+tag(a, 1, "yyyy")[:13]), []guard.Message{audio(0, "x")}, []guard.Drop{guard.DropMalformed}},
 		"L7 aggregate of 3 bytes":       {publisher().message(guard.KindAggregate, 0, 1, "abc"), nil, []guard.Drop{guard.DropMalformed}},
-		"L7 metadata in aggregate":      {publisher().message(guard.KindAggregate, 0, 1, tag(guard.KindData, 0, meta)), []guard.Message{metadata(frame)}, nil},
-		"metadata":                      {publisher().message(guard.KindData, 0, 1, frame), []guard.Message{metadata(frame)}, nil},
-		"L19 without @setDataFrame":     {publisher().message(guard.KindData, 0, 1, meta), []guard.Message{metadata(frame)}, nil},
-		"L6 AMF 3 metadata":             {publisher().message(guard.KindDataAMF3, 0, 1, "\x00"+frame), []guard.Message{metadata(frame)}, nil},
+		"L7 metadata in aggregate":      {publisher().message(guard.KindAggregate, 5, 1, tag(guard.KindData, 0, meta)), []guard.Message{metadata(5, meta)}, nil},
+		"metadata":                      {publisher().message(guard.KindData, 5, 1, frame), []guard.Message{metadata(5, meta)}, nil},
+		"L19 without @setDataFrame":     {publisher().message(guard.KindData, 5, 1, meta), []guard.Message{metadata(5, meta)}, nil},
+		"L6 AMF 3 metadata":             {publisher().message(guard.KindDataAMF3, 5, 1, "\x00"+frame), []guard.Message{metadata(5, meta)}, nil},
 		"L19 other data":                {publisher().message(guard.KindData, 0, 1, text("onTextData")+null), nil, []guard.Drop{guard.DropUnknown}},
 		"L20 data without a name":       {publisher().message(guard.KindData, 0, 1, number(5)).message(guard.KindData, 0, 1, "").message(a, 1, 1, "x"), []guard.Message{audio(1, "x")}, []guard.Drop{guard.DropUnknown, guard.DropUnknown}},
 		"L1 a bomb in data is not read": {publisher().message(guard.KindData, 0, 1, "\x0a\x80\x00\x00\x00"), nil, []guard.Drop{guard.DropUnknown}},
 	} {
 		for _, step := range []int{1, 50, 1 << 20} {
 			got := pass(t, c.w, step)
-			if have := media(got.engine); !slices.EqualFunc(have, c.want, same) || got.err != nil || !slices.Equal(got.drops, c.drops) {
-				t.Errorf("%s: the engine got\n%v, drops %v, %v, want\n%v, drops %v", name, have, got.drops, got.err, c.want, c.drops)
+			if !slices.EqualFunc(got.media, c.want, same) || got.err != nil || !slices.Equal(got.drops, c.drops) {
+				t.Errorf("%s: got\n%v, drops %v, %v, want\n%v, drops %v", name, got.media, got.drops, got.err, c.want, c.drops)
+			}
+			if len(calls(t, got.engine)) != len(got.engine) {
+				t.Errorf("%s: the engine got more than commands: %v", name, got.engine)
 			}
 		}
 	}
@@ -233,11 +228,11 @@ func TestControl(t *testing.T) {
 		message(guard.KindPeerBandwidth, 0, 0, "\x00\x00\x00\x01\x02").
 		message(guard.KindWindowAckSize, 0, 0, "\x00").
 		message(a, 1, 1, "x"), 100)
-	if want := []guard.Message{audio(1, "x")}; !slices.EqualFunc(media(got.engine), want, same) || got.err != nil {
-		t.Errorf("the engine got %v, %v, want %v", media(got.engine), got.err, want)
+	if want := []guard.Message{audio(1, "x")}; !slices.EqualFunc(got.media, want, same) || got.err != nil {
+		t.Errorf("got %v, %v, want %v", got.media, got.err, want)
 	}
-	if len(got.engine) != 1+3 { // its chunk size is no message
-		t.Errorf("the engine got %d messages, want 4: no control message is its business", len(got.engine))
+	if len(got.engine) != 3 { // its chunk size is no message
+		t.Errorf("the engine got %d messages, want 3: no control message is its business", len(got.engine))
 	}
 	last := got.client[len(got.client)-1]
 	if last.Kind != guard.KindUserControl || string(last.Payload) != "\x00\x07\x01\x02\x03\x04" {

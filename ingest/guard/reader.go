@@ -130,7 +130,7 @@ func (r *Reader) keep(s *chunkStream, b []byte) error {
 func (r *Reader) grow(s *chunkStream, need int) {
 	whole := need + int(s.left)
 	if r.publishing && whole > maxOwn && s.lent == nil {
-		s.lent = r.buffers.Take()
+		s.lent = r.buffers.take()
 		if s.buf = append((*s.lent)[:0], s.buf...); cap(s.buf) >= need {
 			return
 		}
@@ -176,7 +176,7 @@ func (r *Reader) empty(s *chunkStream) {
 	s.buf = s.buf[:0]
 	if s.lent != nil {
 		*s.lent = s.buf
-		r.buffers.GiveBack(s.lent)
+		r.buffers.giveBack(s.lent)
 		s.buf, s.lent = nil, nil
 	} else if cap(s.buf) > maxOwn {
 		s.buf = nil

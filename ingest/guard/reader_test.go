@@ -17,13 +17,13 @@ import (
 func read(w *wire, step int) (ms []guard.Message, drops []guard.Drop, err error) {
 	r := guard.NewReader(func(d guard.Drop) { drops = append(drops, d) })
 	r.SetPublishing(true)
-	var have []byte
-	for b := w.b; ; {
+	var buf []byte // one for all that comes, as in a Conn
+	for have, b := buf, w.b; ; {
 		rest, m, err := r.Next(have)
 		if err != nil {
 			return ms, drops, err
 		}
-		if have = slices.Clone(rest); m != nil {
+		if have = rest; m != nil {
 			m.Payload = slices.Clone(m.Payload)
 			ms = append(ms, *m)
 			continue
@@ -35,7 +35,8 @@ func read(w *wire, step int) (ms []guard.Message, drops []guard.Drop, err error)
 			return ms, drops, nil
 		}
 		n := min(step, len(b))
-		have, b = append(have, b[:n]...), b[n:]
+		buf = append(append(buf[:0], have...), b[:n]...)
+		have, b = buf, b[n:]
 	}
 }
 

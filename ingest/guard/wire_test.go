@@ -124,6 +124,7 @@ func handshake() []byte { return append([]byte{3}, make([]byte, 3072)...) }
 // result is what came through a guard.
 type result struct {
 	engine []guard.Message // what the engine reads
+	media  []guard.Message // what Media got; its stream is not told
 	client []guard.Message // what the client was sent, but for the chunk size
 	drops  []guard.Drop
 	err    error // of the guard
@@ -134,7 +135,15 @@ func pass(tb testing.TB, w *wire, step int) result {
 	tb.Helper()
 	var res result
 	n := &network{Reader: &trickle{b: append(handshake(), w.b...), step: step}}
-	c := guard.New(n, guard.Options{Dropped: func(d guard.Drop) { res.drops = append(res.drops, d) }})
+	c := guard.New(n, guard.Options{
+		Dropped: func(d guard.Drop) { res.drops = append(res.drops, d) },
+		Media: func(kind guard.Kind, at uint32, payload []byte) error {
+			m := audio(at, string(payload))
+			m.Kind = kind
+			res.media = append(res.media, m)
+			return nil
+		},
+	})
 	got, err := io.ReadAll(c)
 	if res.err = c.Err(); res.err != err { //nolint:errorlint // the same one
 		tb.Fatalf("Read = %v, Err = %v", err, res.err)

@@ -57,13 +57,12 @@ func (c *Clients) trusts(a netip.Addr) bool {
 // parseHop reads an address with or without a port: some proxies append the
 // port. The zone of a link-local address is dropped; it means nothing elsewhere.
 func parseHop(s string) netip.Addr {
-	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	port, err := netip.ParseAddrPort(s) // first: every peer has one, and an error is an allocation
+	addr := port.Addr()
 	if err != nil {
-		port, portErr := netip.ParseAddrPort(s)
-		if portErr != nil {
+		if addr, err = netip.ParseAddr(strings.Trim(s, "[]")); err != nil {
 			return netip.Addr{}
 		}
-		addr = port.Addr()
 	}
 	return addr.Unmap().WithZone("")
 }

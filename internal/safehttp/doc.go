@@ -22,7 +22,9 @@
 //     fall on the proxy are noticed, while limits that fall on nobody are not.
 //   - Same host or an exact listed origin, over suffixes and patterns: a pattern
 //     is where allow-lists leak.
-//   - Whole-request timeouts of a minute, over none: an answer may block for
-//     seconds (blocking playlist reload) and a slow phone may take long for a
-//     segment, but whoever takes a minute is no viewer.
+//   - Whole-request timeouts of a minute, over none or over a deadline for each
+//     write: an answer may block for seconds (blocking playlist reload) and a slow
+//     phone may take long for a segment, but whoever takes a minute is no viewer.
+//     It costs one deadline a request, and a client that stops reading is gone
+//     after a minute; one that stops taking HTTP/2 frames after 20 s.
 package safehttp

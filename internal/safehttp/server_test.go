@@ -3,8 +3,13 @@ package safehttp_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,14 +21,20 @@ import (
 	"barrage/internal/safehttp"
 )
 
-// serve runs h behind Server's limits on a loopback port until the test ends.
-func serve(t *testing.T, h http.HandlerFunc) string {
+// serve runs h behind Server's limits on a loopback port until the test ends; with
+// secrets it speaks TLS.
+func serve(t *testing.T, h http.HandlerFunc, secrets *tls.Config) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr := listener.Addr().String()
+	if secrets != nil {
+		listener = tls.NewListener(listener, secrets)
+	}
 	server := safehttp.Server(h)
+	server.ErrorLog = log.New(io.Discard, "", 0)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -32,34 +43,99 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 		}
 		<-done
 	})
-	return listener.Addr().String()
+	return addr
 }
 
-func TestServerSpeaksHTTP1AndUnencryptedHTTP2(t *testing.T) {
-	addr := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
-	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		transport := &http.Transport{Protocols: new(http.Protocols)}
-		transport.Protocols.SetHTTP1(proto == "HTTP/1.1")
-		transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr, nil)
+// secrets is a server's TLS with a certificate of httptest, and who trusts it.
+func secrets(t *testing.T) (server *tls.Config, roots *x509.CertPool) {
+	t.Helper()
+	borrowed := httptest.NewTLSServer(nil)
+	borrowed.Close()
+	cert := borrowed.TLS.Certificates[0]
+	roots = x509.NewCertPool()
+	roots.AddCert(borrowed.Certificate())
+	return safehttp.TLS(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil }), roots
+}
+
+// Every protocol a player, a browser or a proxy may come with.
+func TestServerSpeaks(t *testing.T) {
+	say := func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, r.Proto, " ", r.TLS != nil) }
+	server, roots := secrets(t)
+	plain, secured := serve(t, say, nil), serve(t, say, server)
+	for _, c := range []struct {
+		url, want string
+		set       func(*http.Protocols)
+	}{
+		{"http://" + plain, "HTTP/1.1 false", func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"http://" + plain, "HTTP/2.0 false", func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }},
+		{"https://" + secured, "HTTP/1.1 true", func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"https://" + secured, "HTTP/2.0 true", func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }},
+	} {
+		transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{RootCAs: roots}}
+		c.set(transport.Protocols)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp, err := (&http.Client{Transport: transport}).Do(req)
 		if err != nil {
-			t.Fatalf("%s: %v", proto, err)
+			t.Fatalf("%s: %v", c.want, err)
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		transport.CloseIdleConnections()
-		if err != nil || string(body) != proto {
-			t.Errorf("served %q, %v, want %s", body, err, proto)
+		if err != nil || string(body) != c.want {
+			t.Errorf("served %q, %v, want %s", body, err, c.want)
 		}
 	}
 }
 
+func TestOldTLSIsRefused(t *testing.T) {
+	server, roots := secrets(t)
+	addr := serve(t, func(http.ResponseWriter, *http.Request) {}, server)
+	for version, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: version, MaxVersion: version}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", addr)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v, want success %v", tls.VersionName(version), err, ok)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+}
+
+// The first frame of an HTTP/2 server says what it bears (RFC 9113, 6.5).
+func TestSettings(t *testing.T) {
+	addr := serve(t, func(http.ResponseWriter, *http.Request) {}, nil)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
+		t.Fatal(err)
+	}
+	head := make([]byte, 9)
+	if _, err = io.ReadFull(conn, head); err != nil || head[3] != 4 {
+		t.Fatalf("the first frame is %x, %v, want SETTINGS", head, err)
+	}
+	body := make([]byte, int(head[1])<<8|int(head[2]))
+	if _, err = io.ReadFull(conn, body); err != nil {
+		t.Fatal(err)
+	}
+	said := map[uint16]uint32{}
+	for ; len(body) >= 6; body = body[6:] {
+		said[binary.BigEndian.Uint16(body)] = binary.BigEndian.Uint32(body[2:])
+	}
+	const maxStreams, windowSize, frameSize, headerList = 3, 4, 5, 6
+	if said[maxStreams] != 128 || said[windowSize] != 64<<10 || said[frameSize] != 16<<10 || said[headerList] < 16<<10 || said[headerList] > 17<<10 {
+		t.Errorf("SETTINGS %v", said)
+	}
+}
+
 func TestServerRefusesLongHeaders(t *testing.T) {
-	addr := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+	addr := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") }, nil)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,10 @@ package origin_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,11 +101,11 @@ func TestClientLeaves(t *testing.T) {
 	})
 }
 
-func waiting(t *testing.T, s *site) float64 {
-	t.Helper()
+func waiting(tb testing.TB, s *site) float64 {
+	tb.Helper()
 	all, err := s.prom.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range all {
 		if f.GetName() == "barrage_origin_waiting_requests" {
@@ -113,23 +115,29 @@ func waiting(t *testing.T, s *site) float64 {
 	return -1
 }
 
+// fromHeader lets a test say where a request comes from.
+func fromHeader(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddr(r.Header.Get("X-From"))
+	return addr
+}
+
 // A thousand players wait for one part; more than the bound are sent away.
 func TestManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, origin.Options{MaxWaiting: 1000})
+		s := open(t, origin.Options{MaxWaiting: 1000, ClientAddr: fromHeader})
+		next := s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"
 		var wg sync.WaitGroup
 		var woken atomic.Int64
-		for range 1000 {
+		for n := range 1000 {
 			wg.Go(func() {
-				if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status == 200 && strings.Contains(res.body, "v0/p14.m4s") {
+				res := s.get(next, "X-From", fmt.Sprintf("192.0.2.%d", n/200))
+				if res.status == 200 && strings.Contains(res.body, "v0/p14.m4s") {
 					woken.Add(1)
 				}
 			})
 		}
 		synctest.Wait()
-		if res := s.get(s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"); res.status != 503 || res.header.Get("Cache-Control") != "no-store" {
-			t.Errorf("one more = %d, want 503", res.status)
-		}
+		sentAway(t, s.get(next, "X-From", "192.0.2.99"))
 		before := time.Now()
 		s.feed(14)
 		wg.Wait()
@@ -137,4 +145,53 @@ func TestManyWait(t *testing.T) {
 			t.Errorf("%d woken, want 1000 and at once", woken.Load())
 		}
 	})
+}
+
+// One household gets a quarter of the places, and leaves the rest to others.
+func TestOneHouseholdWaits(t *testing.T) {
+	for name, addr := range map[string]func(int) string{
+		"IPv4": func(int) string { return "192.0.2.1" },
+		"IPv6": func(n int) string { return fmt.Sprintf("2001:db8::%x", n) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, origin.Options{MaxWaiting: 400, ClientAddr: fromHeader})
+			next := s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=1"
+			var wg sync.WaitGroup
+			for n := range 100 {
+				wg.Go(func() {
+					if res := s.get(next, "X-From", addr(n)); res.status != 200 {
+						t.Errorf("%s: waiter %d = %d", name, n, res.status)
+					}
+				})
+			}
+			synctest.Wait()
+			sentAway(t, s.get(next, "X-From", addr(100)))
+			sentAway(t, s.get(s.base+"v0/p14.m4s", "X-From", addr(101)))
+			other := make(chan answer, 1)
+			go func() { other <- s.get(next, "X-From", "198.51.100.1") }()
+			synctest.Wait()
+			if len(other) != 0 {
+				t.Errorf("%s: a neighbour was answered %d", name, (<-other).status)
+			}
+			s.feed(14)
+			wg.Wait()
+			if res := <-other; res.status != 200 {
+				t.Errorf("%s: a neighbour = %d", name, res.status)
+			}
+			go func() { other <- s.get(s.base+"v0/p15.m4s", "X-From", addr(1)) }()
+			synctest.Wait()
+			if n := waiting(t, s); n != 1 {
+				t.Errorf("%s: %v wait, want the one that came when there was room again", name, n)
+			}
+			s.feed(15)
+			<-other
+		})
+	}
+}
+
+func sentAway(t *testing.T, res answer) {
+	t.Helper()
+	if res.status != 503 || res.header.Get("Cache-Control") != "no-store" || res.header.Get("Retry-After") != "1" || !strings.Contains(res.body, "too_many_waiting") {
+		t.Errorf("one more = %d %v %s, want 503 with Retry-After", res.status, res.header, res.body)
+	}
 }

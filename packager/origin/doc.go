@@ -10,7 +10,8 @@
 //   - Cache-Control follows the outcome: an error is never kept longer than a second.
 //   - No cookie, no redirect, no state a viewer: the same address means the same
 //     bytes for everybody.
-//   - The number of requests that wait is bounded, and each by three target durations.
+//   - The number of requests that wait is bounded, in all and for each household, and
+//     each waits for three target durations at most.
 //
 // # Decisions
 //
@@ -19,9 +20,17 @@
 //   - While a publisher is away a blocked reload is answered with the playlist as it
 //     is after three quarters of the time hls.js waits, over letting it time out: its
 //     error handling gives up the low-latency mode.
-//   - Players are told apart by address (the household's network for IPv6) and one of
-//     64 classes of user agents, over the whole of both: a count that one machine can
-//     raise to thousands is worth nothing.
+//   - A player that names its session (CMCD, CTA-5004) is counted by it, any other is a
+//     guess: a household (the /64 for IPv6) and a user agent. A household is 64 of either
+//     kind at most: a count that one machine can raise to thousands is worth nothing.
+//   - Waiters are counted in a fixed table of hashes of households, over a map: ten
+//     thousand that are released at once share no lock.
+//   - Values of header fields are made once and shared, and there are at most eight
+//     fields, over a field for every wish (no Cross-Origin-Resource-Policy, which CORS
+//     makes superfluous): that halves what this package costs, the rest is net/http's.
+//   - A client that stops reading is closed by its server's write timeout, over a
+//     deadline here for every write. Until then it holds a goroutine, 16 KiB, and the
+//     media it has not read, which is at most a minute older than the window.
 //   - A stale media sequence number gets the current playlist, never an error
 //     (6.2.5.2): clients that were suspended come back by themselves.
 package origin

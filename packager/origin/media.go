@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -61,9 +60,7 @@ func (h *handler) part(r *http.Request, at place, n uint64) reply {
 	w := at.rendition.Window()
 	if w.Hinted(n) {
 		var outcome string
-		w, outcome = h.hold(r.Context(), at, func(ctx context.Context) (*packager.Window, error) {
-			return at.rendition.WaitPart(ctx, n)
-		})
+		w, outcome = h.hold(r, at, func(w *packager.Window) bool { return !w.Hinted(n) })
 		switch outcome {
 		case blockedGone:
 			return reply{kind: kindPart, status: statusGone}

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +35,14 @@ type metrics struct {
 	sent     *prometheus.CounterVec
 	blocked  *prometheus.CounterVec
 	waiting  prometheus.Gauge
+
+	// What nearly every request needs, found once.
+	of   map[string]series
+	held map[string]prometheus.Counter // by outcome
 }
+
+// series are the counters of one kind of resource.
+type series struct{ found, missing, sent prometheus.Counter }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	opts := func(name, help string) prometheus.CounterOpts {
@@ -51,14 +59,28 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			return nil, fmt.Errorf("register origin metrics: %w", err)
 		}
 	}
+	m.of, m.held = map[string]series{}, map[string]prometheus.Counter{}
 	for _, k := range []string{kindIndex, kindPlaylist, kindInit, kindSegment, kindPart, kindOther} {
-		m.sent.WithLabelValues(k)
-		for _, code := range []int{200, 404} {
-			m.requests.WithLabelValues(k, strconv.Itoa(code))
-		}
+		m.of[k] = series{m.requests.WithLabelValues(k, "200"), m.requests.WithLabelValues(k, "404"), m.sent.WithLabelValues(k)}
 	}
 	for _, o := range []string{blockedServed, blockedAway, blockedTimeout, blockedGone, blockedFull} {
-		m.blocked.WithLabelValues(o)
+		m.held[o] = m.blocked.WithLabelValues(o)
 	}
 	return m, nil
+}
+
+// answered counts a request.
+func (m *metrics) answered(kind string, status int, sent int64) {
+	s := m.of[kind]
+	switch status {
+	case http.StatusOK:
+		s.found.Inc()
+	case http.StatusNotFound:
+		s.missing.Inc()
+	default:
+		m.requests.WithLabelValues(kind, strconv.Itoa(status)).Inc()
+	}
+	if sent > 0 {
+		s.sent.Add(float64(sent))
+	}
 }

@@ -1,17 +1,14 @@
 package origin
 
 import (
-	"context"
 	"errors"
 	"hash/maphash"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"barrage/packager"
@@ -26,7 +23,8 @@ type Options struct {
 	// ClientAddr tells who asks, trusted proxies considered. nil: the peer of the connection.
 	ClientAddr func(*http.Request) netip.Addr
 	// MaxWaiting bounds the requests that wait for media; each costs 16 to 50 KiB.
-	// Beyond it a reload is answered 503 at once. 0: 20000.
+	// Beyond it a reload is answered 503 at once. One household (an IPv4 address, an
+	// IPv6 /64) gets a quarter of it. 0: 20000.
 	MaxWaiting int64
 }
 
@@ -36,8 +34,8 @@ type handler struct {
 	metrics *metrics
 	addr    func(*http.Request) netip.Addr
 	seed    maphash.Seed
-	limit   int64
-	waiting atomic.Int64
+	values  values
+	waiting waiting
 }
 
 // New makes the handler of everything below /hls/.
@@ -55,40 +53,27 @@ func New(reg *packager.Registry, opts Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &handler{reg: reg, metrics: m, addr: opts.ClientAddr, seed: maphash.MakeSeed(), limit: opts.MaxWaiting}, nil
+	h := &handler{reg: reg, metrics: m, addr: opts.ClientAddr, seed: maphash.MakeSeed(), values: newValues()}
+	h.waiting.limit = opts.MaxWaiting
+	return h, nil
 }
 
 func peer(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	hop, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return addr.Unmap()
+	return hop.Addr().Unmap()
 }
 
 // ServeHTTP answers one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	share(w.Header())
 	a := h.answer(r)
 	status, sent := a.status, int64(0)
 	if status != statusGone {
-		status, sent = a.write(w, r)
+		status, sent = h.write(w, r, a)
 	}
-	h.metrics.requests.WithLabelValues(a.kind, strconv.Itoa(status)).Inc()
-	h.metrics.sent.WithLabelValues(a.kind).Add(float64(sent))
-}
-
-// share lets every site play the stream: nothing here depends on who asks.
-func share(h http.Header) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Age, Content-Length, Content-Range, Date, Server-Timing")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("Timing-Allow-Origin", "*")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h.metrics.answered(a.kind, status, sent)
 }
 
 func (h *handler) answer(r *http.Request) reply {
@@ -190,27 +175,42 @@ var (
 	errPartAlone = errors.New("_HLS_part needs _HLS_msn")
 )
 
+// parameter returns the first value of a parameter of a query. url.ParseQuery would
+// make a map of all of them for every reload.
+func parameter(query, name string) (value string, ok bool) {
+	for pair := range strings.SplitSeq(query, "&") {
+		key, text, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(key); err != nil || decoded != name {
+			continue
+		}
+		value, err := url.QueryUnescape(text)
+		if err != nil {
+			value = "" // no directive has such a value
+		}
+		return value, true
+	}
+	return "", false
+}
+
 // parseWant reads the delivery directives; ok is false without any.
 func parseWant(query string) (w want, ok bool, err error) {
 	if !strings.Contains(query, "_HLS_") {
 		return want{}, false, nil
 	}
-	q, err := url.ParseQuery(query)
-	if err != nil {
-		return want{}, false, errDirective
-	}
-	if !q.Has("_HLS_msn") {
-		if q.Has("_HLS_part") {
-			return want{}, false, errPartAlone
-		}
+	msn, ok := parameter(query, "_HLS_msn")
+	part, hasPart := parameter(query, "_HLS_part")
+	switch {
+	case !ok && hasPart:
+		return want{}, false, errPartAlone
+	case !ok:
 		return want{}, false, nil
 	}
 	w.part = -1
-	if w.msn, err = strconv.ParseUint(q.Get("_HLS_msn"), 10, 53); err != nil {
+	if w.msn, err = strconv.ParseUint(msn, 10, 53); err != nil {
 		return want{}, false, errDirective
 	}
-	if q.Has("_HLS_part") {
-		n, err := strconv.ParseUint(q.Get("_HLS_part"), 10, 31)
+	if hasPart {
+		n, err := strconv.ParseUint(part, 10, 31)
 		if err != nil {
 			return want{}, false, errDirective
 		}
@@ -231,9 +231,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 		return badRequest("nothing that far ahead is on its way: reload without _HLS_msn")
 	case directed && !win.Has(ask.msn, ask.part):
 		var outcome string
-		win, outcome = h.hold(r.Context(), at, func(ctx context.Context) (*packager.Window, error) {
-			return at.rendition.Wait(ctx, ask.msn, ask.part)
-		})
+		win, outcome = h.hold(r, at, func(w *packager.Window) bool { return w.Has(ask.msn, ask.part) })
 		switch outcome {
 		case blockedGone:
 			return reply{kind: kindPlaylist, status: statusGone}
@@ -254,8 +252,8 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 	if body == nil {
 		return notFound(kindPlaylist)
 	}
-	if r.Method == http.MethodGet && !isOurPage(r) {
-		at.stream.Seen(h.fingerprint(r))
+	if r.Method == http.MethodGet {
+		h.count(r, at.stream)
 	}
 	return reply{kind: kindPlaylist, status: http.StatusOK, mime: mimePlaylist, cache: cache, body: [][]byte{body}, zipped: zip, varies: true}
 }
@@ -264,76 +262,4 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 // the playlist that never changes; six target durations are what appendix B.1 advises.
 func lasting(w *packager.Window) string {
 	return "public, max-age=" + strconv.Itoa(int(6*w.TargetDuration/time.Second))
-}
-
-func stalled(kind, outcome string) reply {
-	if outcome == blockedFull {
-		return unavailable(kind, "too_many_waiting", "too many players are waiting here: come back in a second")
-	}
-	return unavailable(kind, "no_new_media", "the publisher has sent nothing for three target durations")
-}
-
-// hold waits, in slices after which it looks whether the publisher has gone away.
-//
-// hls.js waits max(3 x PART-TARGET, 0.8 x target duration) for the first byte of a
-// blocking reload and leaves the low-latency mode when it times out. RFC 8216bis,
-// 6.2.5.2: a request that is blocked for three target durations should get 503.
-func (h *handler) hold(ctx context.Context, at place, wait func(context.Context) (*packager.Window, error)) (*packager.Window, string) {
-	w := at.rendition.Window()
-	if h.waiting.Add(1) > h.limit {
-		h.waiting.Add(-1)
-		return w, h.held(blockedFull)
-	}
-	h.metrics.waiting.Inc()
-	defer func() { h.waiting.Add(-1); h.metrics.waiting.Dec() }()
-
-	slice := max(3*w.PartTarget, w.TargetDuration*8/10) * 3 / 4
-	for left := 3 * w.TargetDuration; left > 0; left -= slice {
-		turn, cancel := context.WithTimeout(ctx, min(slice, left))
-		found, err := wait(turn)
-		cancel()
-		switch {
-		case err == nil:
-			return found, h.held(blockedServed)
-		case ctx.Err() != nil:
-			return w, h.held(blockedGone)
-		case at.stream.Away():
-			return found, h.held(blockedAway)
-		}
-	}
-	return w, h.held(blockedTimeout)
-}
-
-func (h *handler) held(outcome string) string {
-	h.metrics.blocked.WithLabelValues(outcome).Inc()
-	return outcome
-}
-
-// isOurPage says that a request comes from our page, which is counted by the chat:
-// it marks its media requests with a CMCD session id of ours (CTA-5004).
-func isOurPage(r *http.Request) bool {
-	const ours = `sid="barrage-`
-	if strings.Contains(r.Header.Get("CMCD-Session"), ours) {
-		return true
-	}
-	return strings.Contains(r.URL.RawQuery, "CMCD=") && strings.Contains(r.URL.Query().Get("CMCD"), ours)
-}
-
-// agentsPerPlace bounds how many players one place can seem to be.
-const agentsPerPlace = 64
-
-// fingerprint tells players apart: by address, that of the network of a household
-// for IPv6, and user agent. The seed is this process's, so nobody can choose
-// colliding ones; user agents are invented, so they fall into a few classes.
-func (h *handler) fingerprint(r *http.Request) uint64 {
-	addr := h.addr(r)
-	place := addr.As16()
-	if addr.Is6() {
-		clear(place[8:])
-	}
-	var hash maphash.Hash
-	hash.SetSeed(h.seed)
-	_, _ = hash.Write(place[:])
-	_ = hash.WriteByte(byte(maphash.String(h.seed, r.UserAgent()) % agentsPerPlace))
-	return hash.Sum64()
 }

@@ -9,13 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"barrage/packager"
 	"barrage/packager/media"
@@ -23,10 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // site is the origin with one room whose publisher is a loop over frames: two-second
 // GOPs at 30 fps and AAC beside them, as fast as the test wants.
@@ -34,20 +28,28 @@ type site struct {
 	t       testing.TB
 	handler http.Handler
 	prom    *prometheus.Registry
+	reg     *packager.Registry
 	stream  *packager.Stream
 	frames  int64
 	units   int64
+	size    int    // bytes of a frame
 	base    string // of the epoch
 }
 
 func open(tb testing.TB, opts origin.Options) *site {
 	tb.Helper()
-	s := &site{t: tb, prom: prometheus.NewRegistry()}
-	reg, err := packager.New(packager.DefaultConfig(), packager.Options{Registerer: s.prom})
+	return openAs(tb, opts, packager.DefaultConfig(), 200)
+}
+
+func openAs(tb testing.TB, opts origin.Options, cfg packager.Config, size int) *site {
+	tb.Helper()
+	s := &site{t: tb, prom: prometheus.NewRegistry(), size: size}
+	reg, err := packager.New(cfg, packager.Options{Registerer: s.prom})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	opts.Registerer = s.prom
+	s.reg = reg
 	if s.handler, err = origin.New(reg, opts); err != nil {
 		tb.Fatal(err)
 	}
@@ -72,7 +74,7 @@ func (s *site) feed(frames int64) {
 	s.t.Helper()
 	for range frames {
 		ms := s.frames * 1000 / 30
-		s.write(media.Sample{Kind: media.Video, Sync: s.frames%60 == 0, DTS: ms, Data: bytes.Repeat([]byte{byte(s.frames)}, 200)})
+		s.write(media.Sample{Kind: media.Video, Sync: s.frames%60 == 0, DTS: ms, Data: bytes.Repeat([]byte{byte(s.frames)}, s.size)})
 		s.frames++
 		for s.units*1024/48 < s.frames*1000/30 {
 			s.write(media.Sample{Kind: media.Audio, DTS: s.units * 1024 / 48, Data: make([]byte, 50)})
@@ -265,51 +267,6 @@ func TestRanges(t *testing.T) {
 	}
 	if parts.String() != whole {
 		t.Error("a segment is not its parts")
-	}
-}
-
-// Players are told apart by address and user agent, ours are not counted here.
-func TestPlayers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var from netip.Addr
-		s := open(t, origin.Options{ClientAddr: func(*http.Request) netip.Addr { return from }})
-		path := s.base + "v0.m3u8"
-		for n := range 300 {
-			from = netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)})
-			s.get(path, "User-Agent", "vlc")
-			s.get(path, "User-Agent", "vlc")
-			s.get(s.base+"a0.m3u8", "User-Agent", "vlc")
-			s.get(path, "User-Agent", "ours", "CMCD-Session", `cid="live",sid="barrage-page-1"`)
-			s.get(path+"?CMCD=sid%3D%22barrage-page-2%22", "User-Agent", "ours")
-			s.get("/hls/live/index.m3u8", "User-Agent", "only looking")
-		}
-		from = netip.AddrFrom4([4]byte{10, 1, 0, 1})
-		s.get(path, "User-Agent", "mpv")
-		from = netip.AddrFrom4([4]byte{10, 1, 0, 2})
-		s.get(path, "User-Agent", "theirs", "CMCD-Session", `sid="6e2fb550"`)
-		if n := s.stream.Status().Players; n != 302 {
-			t.Errorf("%d players, want 302", n)
-		}
-		<-time.After(12 * time.Second)
-		if n := s.stream.Status().Players; n != 0 {
-			t.Errorf("%d players 12 s later, want 0", n)
-		}
-	})
-}
-
-// Nobody makes a room look full from one place, by inventing user agents or by
-// using up the addresses of one IPv6 network.
-func TestPlayersOfOnePlace(t *testing.T) {
-	var from netip.Addr
-	s := open(t, origin.Options{ClientAddr: func(*http.Request) netip.Addr { return from }})
-	for n := range 2000 {
-		from = netip.AddrFrom4([4]byte{192, 0, 2, 1})
-		s.get(s.base+"v0.m3u8", "User-Agent", fmt.Sprintf("agent %d", n))
-		from = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(n), 14: byte(n >> 8)})
-		s.get(s.base+"v0.m3u8", "User-Agent", fmt.Sprintf("agent %d", n))
-	}
-	if n := s.stream.Status().Players; n > 2*64 || n < 64 {
-		t.Errorf("two places are %d players, want at most 64 each", n)
 	}
 }
 

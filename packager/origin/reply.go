@@ -100,51 +100,101 @@ func parseRange(header string, size int64) (s span, partial, ok bool) {
 	return span{int64(from), int64(min(to, uint64(size)-1)) + 1}, true, true
 }
 
-// write sends the answer and returns its status and how many bytes of body went out.
-func (a *reply) write(w http.ResponseWriter, r *http.Request) (status int, sent int64) {
-	h := w.Header()
-	size := a.size()
-	part, status := span{0, size}, a.status
-	if a.ranging {
-		h.Set("Accept-Ranges", "bytes")
-		if rng := r.Header.Get("Range"); rng != "" {
-			s, partial, ok := parseRange(rng, size)
-			switch {
-			case !ok:
-				h.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-				bad := fail(a.kind, http.StatusRequestedRangeNotSatisfiable, "bad_range", "the resource is shorter than that")
-				return bad.write(w, r)
-			case partial:
-				part, status = s, http.StatusPartialContent
-				h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", s.from, s.to-1, size))
-			}
-		}
+// values are those of header fields that are sent again and again. net/http only reads
+// them, so that answers share them.
+type values map[string][]string
+
+func newValues() values {
+	v := values{}
+	for _, value := range []string{
+		anyOrigin, exposed, varyEncoding, "bytes", "gzip", "nosniff",
+		mimePlaylist, mimeVideo, mimeAudio, mimeJSON, cacheForever, cacheShort, cacheNever,
+	} {
+		v[value] = []string{value}
 	}
+	return v
+}
+
+// set sets a field; the name must be in its canonical form.
+func (v values) set(h http.Header, name, value string) {
+	if shared, ok := v[value]; ok {
+		h[name] = shared
+		return
+	}
+	h[name] = []string{value}
+}
+
+const (
+	anyOrigin    = "*"
+	exposed      = "Age, Content-Length, Content-Range, Date, Server-Timing"
+	varyEncoding = "Accept-Encoding"
+	methods      = "GET, HEAD, OPTIONS"
+)
+
+// write sends the answer and returns its status and how many bytes of body went out.
+//
+// What players ask for has eight fields at most: maps of net/http cost several times
+// as much beyond that (a test counts them).
+func (h *handler) write(w http.ResponseWriter, r *http.Request, a reply) (status int, sent int64) {
+	header := w.Header()
+	part := a.narrow(header, r)
+	// Every site may play the stream: nothing here depends on who asks.
+	h.values.set(header, "Access-Control-Allow-Origin", anyOrigin)
+	h.values.set(header, "Access-Control-Expose-Headers", exposed)
+	h.values.set(header, "Timing-Allow-Origin", anyOrigin)
 	if a.status == http.StatusNoContent {
-		allow(h)
+		allow(header)
 		w.WriteHeader(a.status)
 		return a.status, 0
 	}
-	if a.status == http.StatusMethodNotAllowed {
-		h.Set("Allow", methods)
+	h.values.set(header, "Content-Type", a.mime)
+	h.values.set(header, "Cache-Control", a.cache)
+	header["Content-Length"] = []string{strconv.FormatInt(part.to-part.from, 10)}
+	switch {
+	case a.varies: // a playlist, all of whose text is ours
+		h.values.set(header, "Vary", varyEncoding)
+	default:
+		h.values.set(header, "X-Content-Type-Options", "nosniff")
 	}
-	h.Set("Content-Type", a.mime)
-	h.Set("Cache-Control", a.cache)
-	h.Set("Content-Length", strconv.FormatInt(part.to-part.from, 10))
-	if a.varies {
-		h.Set("Vary", "Accept-Encoding")
+	if a.ranging {
+		h.values.set(header, "Accept-Ranges", "bytes")
 	}
 	if a.zipped {
-		h.Set("Content-Encoding", "gzip")
+		h.values.set(header, "Content-Encoding", "gzip")
 	}
-	w.WriteHeader(status)
+	switch a.status {
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", methods)
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	}
+	w.WriteHeader(a.status)
 	if r.Method == http.MethodHead {
-		return status, 0
+		return a.status, 0
 	}
-	return status, a.copy(w, part)
+	return a.status, a.copy(w, part)
 }
 
-const methods = "GET, HEAD, OPTIONS"
+// narrow makes the answer the one to a Range header, if there is one, and returns
+// the bytes of the body that are asked for.
+func (a *reply) narrow(header http.Header, r *http.Request) span {
+	size := a.size()
+	asked := r.Header.Get("Range")
+	if !a.ranging || asked == "" {
+		return span{0, size}
+	}
+	s, partial, ok := parseRange(asked, size)
+	switch {
+	case !ok:
+		header.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+		*a = fail(a.kind, http.StatusRequestedRangeNotSatisfiable, "bad_range", "the resource is shorter than that")
+		return span{0, a.size()}
+	case partial:
+		header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", s.from, s.to-1, size))
+		a.status = http.StatusPartialContent
+	}
+	return s
+}
 
 // allow answers a preflight. Players of other sites may mark requests as ours do
 // (CMCD headers, CTA-5004) and ask for ranges.

@@ -90,9 +90,9 @@ func reconnected() *playlist.Media {
 	m.CanSkipUntil = 12000 * ms
 	m.Segments[2].Gap = true
 	m.Segments[3].Parts[3].Gap = true
-	m.Segments[4].Discontinuity = true
+	m.Segments[4].Discontinuities = 1
 	m.Segments[4].Init = "v0/init-2.mp4"
-	m.Open.Discontinuity = true
+	m.Open.Discontinuities = 1
 	m.Open.Init = "v0/init-3.mp4"
 	return m
 }

@@ -34,13 +34,16 @@ type Media struct {
 
 // Segment is one media segment.
 type Segment struct {
-	URI           string
-	Duration      time.Duration // difference of cumulatively rounded times, so that sums stay exact
-	PDT           time.Time     // of the first sample; zero leaves it out
-	Init          string        // URI of the init section; written where it changes
-	Discontinuity bool          // numbering, coding or time line change before this segment
-	Gap           bool          // the media is lost, players skip it
-	Parts         []Part        // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
+	URI      string
+	Duration time.Duration // difference of cumulatively rounded times, so that sums stay exact
+	PDT      time.Time     // of the first sample; zero leaves it out
+	Init     string        // URI of the init section; written where it changes
+	// Discontinuities is how often numbering, coding or time line changed since the
+	// segment before; more than once when this rendition had nothing in between and
+	// others had: all renditions of a moment have one discontinuity sequence (6.2.4).
+	Discontinuities int
+	Gap             bool   // the media is lost, players skip it
+	Parts           []Part // those still listed: they "SHOULD be removed [...] after they are greater than three Target Durations from the end" (6.2.2)
 }
 
 // Part is one partial segment.
@@ -150,7 +153,7 @@ func (m *Media) segment(s *Segment, init string, skipped int) *m3u8.MediaSegment
 // What applies to the whole segment must come before its first EXT-X-PART
 // (4.4.4.9), or low-latency players would read that part without it.
 func (m *Media) appendPreamble(dst []byte, s *Segment, init string) []byte {
-	if s.Discontinuity {
+	for range s.Discontinuities {
 		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
 	}
 	if s.Init != "" && s.Init != init {

@@ -20,8 +20,8 @@
 //   - Holes are filled by holding the sample before them, at most to the end of
 //     its part, over jumping: what is published has exact sums. The sample after
 //     starts early and its composition offset makes up for it, so pictures are
-//     still shown when they should be; audio of a lossy line is early by less than
-//     the hole for as many units as the hole has parts.
+//     still shown when they should be; of audio, a unit of what follows the hole is
+//     heard early in each part of it.
 //   - The duration of the last sample of a part is nominal, over a look-ahead of
 //     one sample: every viewer gains a frame of latency.
 //   - Audio is cut on the video's clock, over its own: runts of 27 ms would add a
@@ -38,6 +38,7 @@ import (
 type Rules struct {
 	Part       int64 // length aimed at, a whole number of frames
 	PartTarget int64 // EXT-X-PART-INF:PART-TARGET, never exceeded
+	PartLeast  int64 // 85 % of it, after rounding to milliseconds
 	First      int64 // the very first segment ends at the first sync sample after this
 	Segment    int64 // later ones after this
 	Target     int64 // EXT-X-TARGETDURATION
@@ -50,7 +51,10 @@ func NewRules(part, partTarget, first, segment, target time.Duration, scale uint
 	t := func(d time.Duration) int64 {
 		return int64(d/time.Second)*int64(scale) + int64(d%time.Second)*int64(scale)/int64(time.Second)
 	}
-	return Rules{Part: t(part), PartTarget: t(partTarget), First: t(first), Segment: t(segment), Target: t(target), Half: t(499 * time.Millisecond)}
+	return Rules{
+		Part: t(part), PartTarget: t(partTarget), PartLeast: t(partTarget*85/100 + time.Millisecond),
+		First: t(first), Segment: t(segment), Target: t(target), Half: t(499 * time.Millisecond),
+	}
 }
 
 // Cut is what ends: a part, a segment, or both.
@@ -84,6 +88,16 @@ func (r *run) reach(t, limit int64) {
 	r.end += d
 }
 
+// stretch lets the newest sample last until t at least. Few pictures a second that
+// come unevenly make parts that are too short and have no room for another picture;
+// the one after the part is decoded a moment later then, and shown when it should be.
+func (r *run) stretch(t int64) {
+	if d := t - r.end; d > 0 {
+		r.pending[len(r.pending)-1].Duration += uint32(d)
+		r.end = t
+	}
+}
+
 // append takes s at the end of the run; the composition offset keeps it shown when said.
 func (r *run) append(s media.Sample) {
 	if s.Kind == media.Video {
@@ -114,6 +128,7 @@ type Leader struct {
 	sync    bool  // the segment starts with a sync sample
 	later   bool  // a segment has ended
 	gop     int64 // length of the newest GOP
+	longest int64 // of the newest GOPs; older ones count less and less
 	lastKey int64
 }
 
@@ -128,7 +143,7 @@ func NewLeader(rules Rules, at int64) *Leader {
 func (l *Leader) Restart(rules Rules, at int64) {
 	l.rules = rules
 	l.restart(at)
-	l.segment, l.lastKey, l.gop = at, at, 0
+	l.segment, l.lastKey, l.gop, l.longest = at, at, 0, 0
 }
 
 // End returns where the media ends.
@@ -141,7 +156,14 @@ func (l *Leader) GOP() int64 { return l.gop }
 func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 	l.reach(s.DTS, min(l.start+l.rules.Part, l.segment+l.rules.Target+l.rules.Half-1))
 	if l.complete(int64(s.Duration)) {
+		if !s.Sync {
+			l.stretch(l.start + l.rules.PartLeast)
+		}
 		dst = append(dst, l.cut(len(l.pending)))
+	}
+	if s.Sync {
+		l.gop, l.lastKey = s.DTS-l.lastKey, s.DTS
+		l.longest = max(l.gop, l.longest-l.longest/8)
 	}
 	if ends, forced := l.ends(s); ends {
 		dst = l.closeSegment(dst, forced)
@@ -149,11 +171,9 @@ func (l *Leader) Push(dst []Cut, s media.Sample) []Cut {
 	if l.end == l.segment {
 		l.sync = s.Sync
 	}
-	if s.Sync {
-		l.gop, l.lastKey = s.DTS-l.lastKey, s.DTS
-	}
 	l.append(s)
 	if l.complete(int64(s.Duration)) {
+		l.stretch(l.start + l.rules.PartLeast)
 		dst = append(dst, l.cut(len(l.pending)))
 	}
 	return dst
@@ -178,7 +198,9 @@ func (l *Leader) ends(s media.Sample) (ends, forced bool) {
 		if !l.later {
 			least = l.rules.First
 		}
-		over := s.Kind == media.Video && l.later && d+l.gop >= l.rules.Target+l.rules.Half
+		// A GOP that begins here may be as long as the others were: a scene change makes
+		// one short, not the next.
+		over := s.Kind == media.Video && l.later && d+l.longest >= l.rules.Target+l.rules.Half
 		if d+half >= least || !l.sync || over {
 			return true, false
 		}
@@ -256,13 +278,9 @@ func (f *Follower) Push(dst []Cut, s media.Sample) []Cut {
 			f.segment = s.DTS
 		}
 	}
-	limit := f.start + f.rules.Part
-	if len(f.queue) > 0 {
-		limit = f.queue[0].at
-	}
-	f.reach(s.DTS, limit)
-	dst = f.drain(dst)
-	f.append(s)
+	s.DTS = max(s.DTS, f.end)
+	f.end = s.DTS + int64(s.Duration)
+	f.pending = append(f.pending, s)
 	return f.drain(dst)
 }
 
@@ -287,22 +305,61 @@ func (f *Follower) drain(dst []Cut) []Cut {
 	return dst
 }
 
+// cutAt makes the part that ends at m, and more than one before the end of a segment
+// when all that belongs to it does not fit.
 func (f *Follower) cutAt(dst []Cut, m mark) []Cut {
-	n := 0
-	for n < len(f.pending) && f.pending[n].DTS+f.unit/2 < m.at {
+	made := len(dst)
+	for f.start+f.unit/2 < m.at && len(f.pending) > 0 {
+		n, end := f.fit(m.at)
+		dst = append(dst, f.take(n, end))
+		if !m.ends {
+			break
+		}
+	}
+	switch {
+	case !m.ends || f.start == f.segment:
+		return dst
+	case len(dst) == made:
+		dst = append(dst, Cut{Start: f.start, End: f.start})
+	}
+	dst[len(dst)-1].Ends, f.segment = true, f.start
+	return dst
+}
+
+// fit returns how many units make the part that ends at tick at, one at least, and
+// where it ends: where the next unit begins, or at the cut when there is a hole.
+func (f *Follower) fit(at int64) (n int, end int64) {
+	for n < len(f.pending) && (n == 0 || f.pending[n].DTS+f.unit/2 < at) {
 		n++
 	}
-	c := Cut{Start: f.start, End: f.start}
-	if n > 0 {
-		c = f.cut(n)
+	for ; ; n-- {
+		end = max(f.pending[n-1].DTS, f.start) + f.unit
+		if f.pending[n-1].DTS+f.unit/2 >= at { // its own time is later: it fills a hole
+			end = max(at, f.start+f.unit)
+		} else if n < len(f.pending) {
+			end = min(f.pending[n].DTS, max(end, at))
+		}
+		if end-f.start <= f.rules.PartTarget || n == 1 {
+			return n, max(min(end, f.start+max(f.rules.PartTarget, f.unit)), f.start+1)
+		}
 	}
-	if m.ends && c.End > f.segment {
-		c.Ends, f.segment = true, c.End
+}
+
+// take cuts the first n units, each of which lasts to the next, and the last to end.
+func (f *Follower) take(n int, end int64) Cut {
+	c := f.cut(n)
+	c.Samples[0].DTS, c.End, f.start = c.Start, end, end
+	for i := range c.Samples {
+		next := end
+		if i+1 < n {
+			next = c.Samples[i+1].DTS
+		}
+		c.Samples[i].Duration = uint32(next - c.Samples[i].DTS)
 	}
-	if n > 0 || c.Ends {
-		dst = append(dst, c)
+	if len(f.pending) == 0 {
+		f.end = end
 	}
-	return dst
+	return c
 }
 
 // Flush ends the segment that is growing with everything before tick at, and drops

@@ -25,7 +25,9 @@ type room struct {
 	Now     int64          `json:"now"`
 	Latency int64          `json:"latency,omitempty"` // how far behind PDT players aim to be
 	Window  int64          `json:"window,omitempty"`  // what can be seeked back to
-	Players int            `json:"players"`           // HLS players that are not our page
+	Players int            `json:"players"`           // HLS players that are not our page: the sum of the next two
+	Exact   int            `json:"players_exact"`     // those that name their session (CMCD)
+	Guessed int            `json:"players_estimated"` // the others, by address and user agent
 	HLS     string         `json:"hls"`
 }
 
@@ -136,7 +138,8 @@ func (a *App) require(want token.Role, next http.HandlerFunc) http.Handler {
 func describe(st packager.Status, now time.Time) room {
 	r := room{
 		Room: st.Room, Phase: st.Phase, Session: st.Session, Epoch: st.Epoch, Now: now.UnixMilli(),
-		Latency: st.Latency.Milliseconds(), Window: st.Window.Milliseconds(), Players: st.Players,
+		Latency: st.Latency.Milliseconds(), Window: st.Window.Milliseconds(), Players: st.Players.Sum(),
+		Exact: st.Players.Exact, Guessed: st.Players.Estimated,
 		HLS: "/hls/" + st.Room + "/index.m3u8",
 	}
 	if !st.Since.IsZero() {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"barrage/chat/redisbroker"
 	"barrage/ingest"
 	"barrage/ingest/auth"
+	"barrage/ingest/certs"
 	"barrage/internal/safehttp"
 	"barrage/internal/token"
 	"barrage/packager"
@@ -43,11 +45,13 @@ type App struct {
 	hub    *chat.Hub          // chat role only
 	rooms  *packager.Registry // media role only
 	ingest *ingest.Server     // media role only
+	certs  *certs.Pair        // nil without HTTPS
 }
 
 // Addrs says where a server listens; empty where its role has no such listener.
 type Addrs struct {
 	HTTP  string `json:"http"`
+	HTTPS string `json:"https,omitempty"`
 	Admin string `json:"admin"`
 	RTMP  string `json:"rtmp,omitempty"`
 	RTMPS string `json:"rtmps,omitempty"`
@@ -77,11 +81,15 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 	if err != nil {
 		return nil, err
 	}
+	secured, err := a.bindTLS(ctx)
+	if err != nil {
+		return nil, err
+	}
 	operators, err := a.bind(ctx, "admin.addr", cfg.Admin.Addr)
 	if err != nil {
 		return nil, err
 	}
-	a.addrs = Addrs{HTTP: viewers.Addr().String(), Admin: operators.Addr().String()}
+	a.addrs.HTTP, a.addrs.Admin = viewers.Addr().String(), operators.Addr().String()
 
 	mux := http.NewServeMux()
 	if err = a.openBroker(ctx); err != nil {
@@ -97,6 +105,9 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 		return nil, err
 	}
 	a.serve(ctx, "http", viewers, mux)
+	if secured != nil {
+		a.serve(ctx, "https", secured, mux)
+	}
 	a.serve(ctx, "admin", operators, a.adminHandler())
 	a.start(ctx)
 	return a, nil
@@ -169,8 +180,17 @@ func (a *App) registerProcess(version string) error {
 		ConstLabels: prometheus.Labels{"version": version, "role": a.role.name},
 	})
 	info.Set(1)
+	certificate := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "barrage_http_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate of HTTPS ends, in seconds since the Unix epoch; 0 while HTTPS is off.",
+	}, func() float64 {
+		if a.certs == nil {
+			return 0
+		}
+		return float64(a.certs.Leaf().NotAfter.Unix())
+	})
 	for _, c := range []prometheus.Collector{
-		info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		info, certificate, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := a.metrics.Register(c); err != nil {
 			return fmt.Errorf("register process metrics: %w", err)
@@ -192,6 +212,25 @@ func (a *App) bind(ctx context.Context, key, addr string) (net.Listener, error) 
 		return nil
 	})
 	return l, nil
+}
+
+// bindTLS opens the listener of HTTPS, nil when there is no certificate.
+func (a *App) bindTLS(ctx context.Context) (net.Listener, error) {
+	addr, files := a.cfg.HTTP.tlsAddr(), a.cfg.HTTP.TLS
+	if addr == "" {
+		return nil, nil //nolint:nilnil // off is no error
+	}
+	var err error
+	a.certs, err = certs.Open(certs.Files{Cert: files.CertFile, Key: files.KeyFile}, certs.Options{Logger: a.logger})
+	if err != nil {
+		return nil, fmt.Errorf("%w: http.tls: %w", errConfig, err)
+	}
+	l, err := a.bind(ctx, "http.tls_addr", addr)
+	if err != nil {
+		return nil, err
+	}
+	a.addrs.HTTPS = l.Addr().String()
+	return tls.NewListener(l, safehttp.TLS(a.certs.Certificate)), nil
 }
 
 // serve answers HTTP on l until the stop, which lets running requests end.

@@ -196,6 +196,9 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 		"ingest.rtmps_addr": func(c *Config) {
 			c.Ingest.RTMPSAddr, c.Ingest.TLS = taken.Addr().String(), selfSigned(t, "x.example")
 		},
+		"http.tls_addr": func(c *Config) {
+			c.HTTP, c.HTTP.TLSAddr = secured(t, "x.example").HTTP, taken.Addr().String()
+		},
 	} {
 		cfg := local(t)
 		set(&cfg)

@@ -43,13 +43,39 @@ type Config struct {
 
 // HTTPConfig is the listener for viewers.
 type HTTPConfig struct {
-	// Addr serves the page, HLS, the API and chat.
+	// Addr serves the page, HLS, the API and chat: HTTP/1.1, and HTTP/2 without TLS
+	// for a proxy in front.
 	Addr string `yaml:"addr"`
+	// TLSAddr serves the same with TLS: HTTP/1.1 and HTTP/2. Default "": ":8443" when
+	// TLS names a certificate, otherwise off.
+	TLSAddr string `yaml:"tls_addr"`
+	// TLS is the certificate of TLSAddr.
+	TLS TLSConfig `yaml:"tls"`
 	// PublicURL is what people type, such as https://live.example.org. It makes the
 	// printed links; empty = the addresses of this machine.
 	PublicURL string `yaml:"public_url"`
 	// TrustedProxies are the addresses or CIDRs whose X-Forwarded-For is believed.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+}
+
+// TLSConfig names the certificate of HTTPS. Both files are PEM and are read again
+// when they change; connections go on.
+type TLSConfig struct {
+	// CertFile holds the certificate and its intermediates. Default "": no HTTPS.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile holds the private key of the certificate. Default "".
+	KeyFile string `yaml:"key_file"`
+}
+
+// defaultTLSAddr is where HTTPS goes without the right to 443.
+const defaultTLSAddr = ":8443"
+
+// tlsAddr is where HTTPS listens, "" = nowhere.
+func (c HTTPConfig) tlsAddr() string {
+	if c.TLSAddr == "" && c.TLS != (TLSConfig{}) {
+		return defaultTLSAddr
+	}
+	return c.TLSAddr
 }
 
 // AdminConfig is the listener for operators.
@@ -168,6 +194,16 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.HTTP.PublicURL); c.HTTP.PublicURL != "" &&
 		(err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
 		bad("http.public_url", c.HTTP.PublicURL, "must be an http or https URL with a host")
+	}
+	if addr := c.HTTP.tlsAddr(); addr != "" {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("http.tls_addr", addr, "must be host:port or :port")
+		}
+		for key, file := range map[string]string{"http.tls.cert_file": c.HTTP.TLS.CertFile, "http.tls.key_file": c.HTTP.TLS.KeyFile} {
+			if file == "" {
+				bad(key, file, "must name a PEM file, because HTTPS is on")
+			}
+		}
 	}
 	if _, err := c.HTTP.proxies(); err != nil {
 		errs = append(errs, fmt.Errorf("http.trusted_proxies: %w", err))

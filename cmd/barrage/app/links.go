@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	rtmpPort = "1935" // the port RTMP clients assume
+	rtmpPort  = "1935" // the port RTMP clients assume
+	httpsPort = "443"  // and browsers
 	// studioTTL is how long a printed studio link works.
 	studioTTL = 30 * 24 * time.Hour
 )
@@ -23,7 +24,7 @@ const (
 // links are the addresses people use.
 type links struct {
 	Servers []string // what the encoder wants as "server"; one for each address of this machine
-	Pages   []string // base URLs of the pages; the first is for this machine itself
+	Pages   []string // base URLs of the pages; the first is the best, or for this machine itself
 }
 
 func (a *App) links() links {
@@ -35,6 +36,7 @@ func (a *App) links() links {
 	} else {
 		host, port, _ := net.SplitHostPort(a.addrs.HTTP)
 		hosts = reachable(host)
+		l.Pages = a.securePages(hosts)
 		for _, h := range hosts {
 			l.Pages = append(l.Pages, "http://"+net.JoinHostPort(h, port))
 		}
@@ -44,7 +46,7 @@ func (a *App) links() links {
 			hosts = bound // RTMP listens on one address only
 		}
 		for _, h := range hosts {
-			l.Servers = append(l.Servers, "rtmp://"+hostPort(h, port)+"/live")
+			l.Servers = append(l.Servers, "rtmp://"+hostPort(h, port, rtmpPort)+"/live")
 		}
 	}
 	l.Servers = append(a.secureServers(hosts), l.Servers...)
@@ -65,9 +67,25 @@ func (a *App) secureServers(hosts []string) (servers []string) {
 	return servers
 }
 
-// hostPort leaves out the port that RTMP clients assume.
-func hostPort(host, port string) string {
-	if port != rtmpPort {
+// securePages are the encrypted addresses of the pages, under names that the
+// certificate is for: browsers warn of any other.
+func (a *App) securePages(hosts []string) (pages []string) {
+	host, port, err := net.SplitHostPort(a.addrs.HTTPS)
+	if err != nil {
+		return nil
+	}
+	if bound := reachable(host); !slices.Contains(bound, "localhost") {
+		hosts = bound // HTTPS listens on one address only
+	}
+	for _, h := range a.certs.For(hosts) {
+		pages = append(pages, "https://"+hostPort(h, port, httpsPort))
+	}
+	return pages
+}
+
+// hostPort leaves out the port that clients assume.
+func hostPort(host, port, assumed string) string {
+	if port != assumed {
 		return net.JoinHostPort(host, port)
 	}
 	if strings.Contains(host, ":") {

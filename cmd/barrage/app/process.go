@@ -39,8 +39,8 @@ func prepareProcess(logger *slog.Logger) {
 }
 
 // reloadOnHangup reads the configuration again at every SIGHUP and takes over
-// what can change while running: the log level. The certificate of RTMPS is looked
-// at again, too. (Stream keys are read again by themselves.) A bad file changes
+// what can change while running: the log level. The certificates of RTMPS and HTTPS
+// are looked at again, too. (Stream keys are read again by themselves.) A bad file changes
 // nothing.
 func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read func() (Config, error)) {
 	hangup := make(chan os.Signal, 1)
@@ -61,6 +61,9 @@ func (a *App) reloadOnHangup(ctx context.Context, level *slog.LevelVar, read fun
 func (a *App) reload(level *slog.LevelVar, read func() (Config, error)) {
 	if a.ingest != nil {
 		_ = a.ingest.Reload() // it says so itself
+	}
+	if a.certs != nil {
+		_ = a.certs.Reload() // as does this
 	}
 	cfg, err := read()
 	if err == nil {

@@ -68,7 +68,7 @@ func roomState(st packager.Status, now time.Time) chat.RoomState {
 		Live:    st.Phase == packager.PhaseLive,
 		Window:  st.Window.Milliseconds(),
 		Latency: st.Latency.Milliseconds(),
-		Players: st.Players,
+		Players: st.Players.Sum(),
 	}
 	if !st.PDT.IsZero() {
 		s.PDT = st.PDT.Add(min(now.Sub(st.PDTAt), time.Second)).UnixMilli()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"barrage/e2e/load/encoder"
 )
 
 const (
@@ -32,7 +34,7 @@ type crowd struct {
 }
 
 // newCrowd starts the shards, which go on until leave.
-func newCrowd(ctx context.Context, s *script, cfg settings) *crowd {
+func newCrowd(ctx context.Context, s *encoder.Script, cfg settings) *crowd {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &crowd{settings: cfg, stop: stop}
 	begun := time.Now()
@@ -54,15 +56,16 @@ func (c *crowd) arrive(ctx context.Context, keys []string) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			p, err := publish(ctx, c.settings.server, key, i, c.settings.chunk)
+			conn, err := encoder.Publish(ctx, c.settings.server, key, i, c.settings.chunk)
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if err != nil {
 				c.refused = append(c.refused, err)
 				return nil
 			}
+			p := &publisher{Conn: conn}
 			c.all = append(c.all, p)
-			c.hearing.Go(p.listen)
+			c.hearing.Go(conn.Listen)
 			c.shards[i%len(c.shards)].joins <- p
 			return nil
 		})
@@ -94,11 +97,7 @@ func (c *crowd) leave() {
 	c.stop()
 	c.playing.Wait()
 	for _, p := range c.all {
-		// Who was dropped cannot be said goodbye to, and who does not read is not waited for.
-		if len(p.backlog) == 0 && p.gone.Load() == nil {
-			_, _ = p.write(command(0, amfText("deleteStream")+amfOne+"\x05"+amfOne))
-		}
-		_ = p.conn.Close()
+		p.Leave()
 	}
 	c.hearing.Wait()
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"barrage/e2e/load/encoder"
 	"barrage/ingest/auth"
 )
 
@@ -51,7 +52,7 @@ func main() {
 // run publishes until the time is over and returns false when a connection was
 // lost or refused.
 func run(ctx context.Context, s settings) (clean bool, err error) {
-	script, err := readScript(s.flv, s.chunk)
+	script, err := encoder.ReadScript(s.flv, s.chunk)
 	if err != nil {
 		return false, fmt.Errorf("-flv: %w", err)
 	}
@@ -59,9 +60,9 @@ func run(ctx context.Context, s settings) (clean bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	rate := float64(script.bytes) * 8 / script.dur.Seconds() / 1000
+	rate := float64(script.Bytes) * 8 / script.Dur.Seconds() / 1000
 	fmt.Fprintf(os.Stderr, "%d publishers of %.0f kb/s, %.0f messages/s each, chunks of %d bytes\n",
-		s.n, rate, float64(len(script.loop))/script.dur.Seconds(), s.chunk)
+		s.n, rate, float64(len(script.Loop))/script.Dur.Seconds(), s.chunk)
 	c := newCrowd(ctx, script, s)
 	defer c.leave()
 	if err = c.arrive(ctx, keys); err != nil {

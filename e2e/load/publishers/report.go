@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"barrage/e2e/load/cost"
 )
 
 // settle is how long a server is left alone after the last one has arrived.
@@ -29,7 +31,7 @@ func (r *report) watch(ctx context.Context, c *crowd, s settings) error {
 	if !pause(ctx, settle) {
 		return ctx.Err()
 	}
-	before, cost, err := r.look(c)
+	before, spent, err := r.look(c)
 	if err != nil {
 		return err
 	}
@@ -43,17 +45,17 @@ func (r *report) watch(ctx context.Context, c *crowd, s settings) error {
 		if err != nil {
 			return err
 		}
-		r.window(before, after, now.cpu-cost.cpu, time.Since(at))
+		r.window(before, after, now.CPU-spent.CPU, time.Since(at))
 		fmt.Fprintf(os.Stderr, "%6.1f MB/s  server %.2f cores, %d MB RSS  late %d  dropped %d\n",
-			float64(after.bytes-before.bytes)/1e6/time.Since(at).Seconds(), last(r.cores), now.rss>>20,
+			float64(after.bytes-before.bytes)/1e6/time.Since(at).Seconds(), last(r.cores), now.RSS>>20,
 			lateIn(before, after), len(after.dropped))
-		before, cost = after, now
+		before, spent = after, now
 	}
 	return nil
 }
 
-func (r *report) look(c *crowd) (tally, usage, error) {
-	u, err := usageOf(r.pid)
+func (r *report) look(c *crowd) (tally, cost.Usage, error) {
+	u, err := cost.Of(r.pid)
 	return c.tally(), u, err
 }
 

@@ -7,12 +7,23 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"barrage/e2e/load/encoder"
 )
+
+// publisher is one connection and where it is in the script. It belongs to a shard.
+type publisher struct {
+	*encoder.Conn
+
+	start time.Duration
+	next  int           // message of the script
+	base  time.Duration // media time at which this round of the script began
+}
 
 // shard keeps the time of some publishers on one goroutine. Which message is due
 // next comes from a heap; between messages it sleeps.
 type shard struct {
-	script *script // its own copy: timestamps are written into it
+	script *encoder.Script // its own copy: timestamps are written into it
 	begun  time.Time
 	silent bool // publish, and send nothing
 	joins  chan *publisher
@@ -32,15 +43,8 @@ type tally struct {
 // lateBuckets ends with everything later.
 const lateBuckets = 1001
 
-func newShard(s *script, begun time.Time, silent bool) *shard {
-	own := &script{dur: s.dur, bytes: s.bytes}
-	for _, m := range s.intro {
-		own.intro = append(own.intro, message{wire: slices.Clone(m.wire)})
-	}
-	for _, m := range s.loop {
-		own.loop = append(own.loop, message{at: m.at, wire: slices.Clone(m.wire)})
-	}
-	return &shard{script: own, begun: begun, silent: silent, joins: make(chan *publisher, 64)}
+func newShard(s *encoder.Script, begun time.Time, silent bool) *shard {
+	return &shard{script: s.Clone(), begun: begun, silent: silent, joins: make(chan *publisher, 64)}
 }
 
 // run plays until ctx ends. reports asks for a copy of the tally.
@@ -67,8 +71,8 @@ func (s *shard) run(ctx context.Context, reports <-chan chan<- tally) {
 // join begins a publisher's show now.
 func (s *shard) join(p *publisher) {
 	p.start = time.Since(s.begun)
-	for _, m := range s.script.intro {
-		if err := p.send(m.wire); err != nil {
+	for _, m := range s.script.Intro {
+		if err := p.Send(m.Wire); err != nil {
 			s.drop(p, err)
 			return
 		}
@@ -83,7 +87,7 @@ func (s *shard) dueAt(p *publisher) time.Duration {
 		p.base += time.Second
 		return p.start + p.base
 	}
-	return p.start + p.base + s.script.loop[p.next].at
+	return p.start + p.base + s.script.Loop[p.next].At
 }
 
 // wait is how long nothing is due.
@@ -111,33 +115,33 @@ func (s *shard) play(now time.Duration) {
 // step sends one message of a publisher.
 func (s *shard) step(e entry, now time.Duration) error {
 	p := e.p
-	if why := p.gone.Load(); why != nil {
-		return *why
+	if why := p.Gone(); why != nil {
+		return why
 	}
 	if s.silent {
 		return nil
 	}
-	m := s.script.loop[p.next]
-	stamp(m.wire, p.base+m.at)
-	if err := p.send(m.wire); err != nil {
+	m := s.script.Loop[p.next]
+	m.Stamp(p.base + m.At)
+	if err := p.Send(m.Wire); err != nil {
 		return err
 	}
 	s.tally.messages++
-	s.tally.bytes += int64(len(m.wire))
+	s.tally.bytes += int64(len(m.Wire))
 	s.tally.late[min((now-e.at).Milliseconds(), lateBuckets-1)]++
-	if len(p.backlog) > 0 {
+	if p.Late() > 0 {
 		s.tally.backlogged++
 	}
-	if p.next++; p.next == len(s.script.loop) {
+	if p.next++; p.next == len(s.script.Loop) {
 		p.next = 0
-		p.base += s.script.dur.Round(time.Millisecond)
+		p.base += s.script.Dur.Round(time.Millisecond)
 	}
 	return nil
 }
 
 func (s *shard) drop(p *publisher, why error) {
 	s.tally.dropped = append(s.tally.dropped, why)
-	_ = p.conn.Close()
+	_ = p.Close()
 }
 
 // entry says when a publisher has something to send.

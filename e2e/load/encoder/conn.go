@@ -1,6 +1,6 @@
 //go:build load
 
-package main
+package encoder
 
 import (
 	"bytes"
@@ -17,15 +17,11 @@ import (
 
 const dialTimeout = 20 * time.Second
 
-// publisher is one connection. After publish it belongs to a shard; only its
-// reader runs beside.
-type publisher struct {
+// Conn is one publishing connection. One goroutine sends; Listen runs beside.
+type Conn struct {
 	conn    *net.TCPConn
 	raw     syscall.RawConn
 	backlog []byte // written late: what the socket had no room for
-	start   time.Duration
-	next    int           // message of the script
-	base    time.Duration // media time at which this round of the script began
 
 	gone atomic.Pointer[error] // why the server closed
 }
@@ -44,9 +40,9 @@ func dial(ctx context.Context, addr string, i int) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// publish speaks RTMP up to NetStream.Publish.Start. It does not wait between
+// Publish speaks RTMP up to NetStream.Publish.Start. It does not wait between
 // commands, which no server may mind.
-func publish(ctx context.Context, addr, key string, i, chunk int) (*publisher, error) {
+func Publish(ctx context.Context, addr, key string, i, chunk int) (*Conn, error) {
 	conn, err := dial(ctx, addr, i)
 	if err != nil {
 		return nil, err
@@ -60,7 +56,7 @@ func publish(ctx context.Context, addr, key string, i, chunk int) (*publisher, e
 		_ = conn.Close()
 		return nil, err
 	}
-	return &publisher{conn: conn, raw: raw}, nil
+	return &Conn{conn: conn, raw: raw}, nil
 }
 
 func hello(conn net.Conn, key string, chunk int) error {
@@ -92,7 +88,8 @@ func command(stream byte, body string) []byte {
 	return append(b, body...)
 }
 
-var errRefused = errors.New("publish refused")
+// ErrRefused means that the server does not want this publisher.
+var ErrRefused = errors.New("publish refused")
 
 // accepted reads until the server has decided.
 func accepted(conn net.Conn) error {
@@ -104,7 +101,7 @@ func accepted(conn net.Conn) error {
 			return nil
 		}
 		if _, why, no := bytes.Cut(heard, []byte("NetStream.Publish.")); no {
-			return fmt.Errorf("%w: %q", errRefused, why[:min(len(why), 120)])
+			return fmt.Errorf("%w: %q", ErrRefused, why[:min(len(why), 120)])
 		}
 		if err != nil {
 			return err
@@ -112,8 +109,8 @@ func accepted(conn net.Conn) error {
 	}
 }
 
-// listen reads what the server says until it closes.
-func (p *publisher) listen() {
+// Listen reads what the server says until it closes.
+func (p *Conn) Listen() {
 	_, err := io.Copy(io.Discard, p.conn)
 	if err == nil {
 		err = io.EOF
@@ -121,9 +118,9 @@ func (p *publisher) listen() {
 	p.gone.CompareAndSwap(nil, &err)
 }
 
-// send writes b without ever waiting: what the socket does not take is kept, in
+// Send writes b without ever waiting: what the socket does not take is kept, in
 // order, for the next call.
-func (p *publisher) send(b []byte) error {
+func (p *Conn) Send(b []byte) error {
 	if len(p.backlog) > 0 {
 		p.backlog = append(p.backlog, b...)
 		return p.flush()
@@ -135,7 +132,30 @@ func (p *publisher) send(b []byte) error {
 	return err
 }
 
-func (p *publisher) flush() error {
+// Late returns how many bytes the socket had no room for yet.
+func (p *Conn) Late() int { return len(p.backlog) }
+
+// Gone returns why the server closed the connection, or nil.
+func (p *Conn) Gone() error {
+	if why := p.gone.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
+// Leave says the goodbye of an encoder and closes. Who was dropped cannot be said
+// goodbye to, and who does not read is not waited for.
+func (p *Conn) Leave() {
+	if len(p.backlog) == 0 && p.Gone() == nil {
+		_, _ = p.write(command(0, amfText("deleteStream")+amfOne+"\x05"+amfOne))
+	}
+	_ = p.conn.Close()
+}
+
+// Close hangs up without a word.
+func (p *Conn) Close() error { return p.conn.Close() }
+
+func (p *Conn) flush() error {
 	n, err := p.write(p.backlog)
 	if p.backlog = p.backlog[:copy(p.backlog, p.backlog[n:])]; len(p.backlog) > maxBacklog {
 		err = errors.Join(err, errStalled)
@@ -148,7 +168,7 @@ const maxBacklog = 8 << 20
 
 var errStalled = errors.New("the server reads too slowly")
 
-func (p *publisher) write(b []byte) (n int, err error) {
+func (p *Conn) write(b []byte) (n int, err error) {
 	// The function returns true always: RawConn then never waits.
 	waited := p.raw.Write(func(fd uintptr) bool {
 		n, err = syscall.Write(int(fd), b)
