@@ -1,4 +1,4 @@
-//go:build (clients || reliability) && !e2e
+//go:build (clients || players || reliability) && !e2e
 
 package e2e_test
 
