@@ -10,10 +10,14 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 VULN     := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
-TAGS     := e2e,load,reliability,clients
+TAGS     := e2e,load,reliability,clients,players
 
 # Which tests of `make clients`, as a pattern of names.
 CLIENT ?= ^(TestClients|TestOBS)
+
+# Which tests of `make players`, as a pattern of names (TestPlayersPlay/players/mpv), and how long the players play.
+PLAYER ?= ^TestPlayers
+FOR    ?= 1m
 
 # Rows of `make reliability`, as a pattern of test names; what `make fuzz` runs, and for how long.
 ROWS     ?= ^(TestR[0-9][0-9]|TestProbe)
@@ -36,6 +40,10 @@ TEST_TOOLS := ffmpeg:ffmpeg curl:curl util-linux:prlimit redis-server:redis-serv
 # What `make clients` needs on top: the encoders people use.
 CLIENT_TOOLS := obs-studio:obs obs-plugins:/usr/share/obs/obs-plugins xvfb:xvfb-run xauth:xauth gstreamer1.0-tools:gst-launch-1.0 \
   $(foreach p,base good bad ugly,gstreamer1.0-plugins-$(p):/usr/share/doc/gstreamer1.0-plugins-$(p)) libgl1-mesa-dri:/usr/share/doc/libgl1-mesa-dri
+
+# What `make players` needs on top: the players people use.
+PLAYER_TOOLS := vlc-bin:cvlc vlc-plugin-base:/usr/share/doc/vlc-plugin-base mpv:mpv gstreamer1.0-tools:gst-launch-1.0 \
+  gstreamer1.0-libav:/usr/share/doc/gstreamer1.0-libav $(foreach p,base good bad,gstreamer1.0-plugins-$(p):/usr/share/doc/gstreamer1.0-plugins-$(p))
 
 ##@ Use
 
@@ -126,6 +134,13 @@ clients: toolchain test-tools ## real encoders against the server: is everything
 	@mkdir -p bin; result=0; go test -tags clients -count=1 -timeout 10m -parallel 6 -v -run '$(CLIENT)' ./e2e >bin/clients.log 2>&1 || result=$$?; \
 	  printf '| Client | Video | Audio |\n|---|---|---|\n'; sed -n 's/^ *clients_[a-z_]*\.go:[0-9]*: |/|/p' bin/clients.log | sort; \
 	  grep -E '^ *--- |^(ok|FAIL|panic)' bin/clients.log; (( result == 0 )) || { cat bin/clients.log >&2; exit $$result; }
+
+.PHONY: players
+players: TEST_TOOLS += $(PLAYER_TOOLS)
+players: toolchain test-tools page ## real players watch: stalls, errors, latency, changes (FOR=10m PLAYER=pattern)
+	@mkdir -p bin; result=0; FOR=$(FOR) go test -tags players -count=1 -timeout 60m -parallel 8 -v -run '$(PLAYER)' ./e2e >bin/players.log 2>&1 || result=$$?; \
+	  sed -n 's/^ *players_[a-z_]*\.go:[0-9]*: |/|/p' bin/players.log; \
+	  grep -E '^ *--- |^(ok|FAIL|panic)|hls-parser' bin/players.log; (( result == 0 )) || { cat bin/players.log >&2; exit $$result; }
 
 # The table goes into a file as the rows end, and is printed sorted, whatever the result.
 .PHONY: reliability

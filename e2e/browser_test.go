@@ -1,4 +1,4 @@
-//go:build e2e || reliability
+//go:build e2e || players || reliability
 
 package e2e_test
 

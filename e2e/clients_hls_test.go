@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,12 +29,7 @@ func (s *server) walk(ctx context.Context) (all served, err error) {
 	if err != nil {
 		return all, err
 	}
-	found := regexp.MustCompile(`(?m)^[^#\s]+|URI="([^"]+)"`).FindAllStringSubmatch(string(multivariant), -1)
-	for i, match := range found {
-		uri := match[0]
-		if match[1] != "" {
-			uri = match[1]
-		}
+	for i, uri := range uris(string(multivariant)) {
 		r, err := walkRendition(ctx, resolve(index, uri))
 		if err != nil {
 			return all, err
@@ -50,18 +43,6 @@ func (s *server) walk(ctx context.Context) (all served, err error) {
 		all.ended = all.ended && r.ended
 	}
 	return all, nil
-}
-
-func resolve(base, ref string) string {
-	b, err := url.Parse(base)
-	if err != nil {
-		return ref
-	}
-	r, err := b.Parse(ref)
-	if err != nil {
-		return ref
-	}
-	return r.String()
 }
 
 // rendition is one media playlist on the way through it.

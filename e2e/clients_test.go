@@ -86,10 +86,3 @@ func TestClients(t *testing.T) {
 		})
 	}
 }
-
-func needs(t *testing.T, programs ...program) {
-	t.Helper()
-	if err := require(programs...); err != nil {
-		t.Fatal(err)
-	}
-}

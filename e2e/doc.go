@@ -14,7 +14,12 @@
 // OBS, and count every access unit from the encoder to the playlist. What a clip
 // holds is known; what OBS sends is counted on the wire by a tap.
 //
-// Everything here needs one of the tags e2e, reliability and clients: plain
+// The files players_*_test.go let real players watch through a [front] that keeps
+// every playlist and every address: how often a picture stands still, what players
+// complain about, how far behind they are, and whether they go on when the publisher
+// or the server was away. The pages are in players/.
+//
+// Everything here needs one of the tags e2e, reliability, clients and players: plain
 // `go test ./...` needs Go alone. A missing tool is a failure that says what to
 // install, never a skip.
 //

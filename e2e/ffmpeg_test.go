@@ -1,4 +1,4 @@
-//go:build e2e || clients || reliability
+//go:build e2e || clients || players || reliability
 
 package e2e_test
 

@@ -1,4 +1,4 @@
-//go:build e2e || clients || reliability
+//go:build e2e || clients || players || reliability
 
 package e2e_test
 
@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,14 +50,23 @@ type process struct {
 // start runs name with args; env is added to ours.
 func start(t *testing.T, env []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{name: name, done: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+	return launch(t, exec.CommandContext(context.WithoutCancel(t.Context()), name, args...), env)
+}
+
+// launch starts cmd. What it says goes into the log, and to cmd.Stdout when that is set.
+func launch(t *testing.T, cmd *exec.Cmd, env []string) *process {
+	t.Helper()
+	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, done: make(chan struct{})}
 	p.cmd.Env = append(cleanEnv(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	var out io.Writer = &p.log
+	if cmd.Stdout != nil {
+		out = io.MultiWriter(&p.log, cmd.Stdout)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	// A child that kept our pipe open must not hold Wait for ever.
 	p.cmd.WaitDelay = time.Second
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		t.Fatalf("start %s: %v", p.name, err)
 	}
 	go func() {
 		defer close(p.done)
@@ -65,10 +76,10 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 	t.Cleanup(func() {
 		p.stop(t)
 		if strings.Contains(p.log.String(), "WARNING: DATA RACE") {
-			t.Errorf("%s: the race detector found something", name)
+			t.Errorf("%s: the race detector found something", p.name)
 		}
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, tail(p.log.String(), 40))
+			t.Logf("%s said:\n%s", p.name, tail(p.log.String(), 40))
 		}
 	})
 	return p

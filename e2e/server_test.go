@@ -1,16 +1,19 @@
-//go:build e2e || clients || reliability
+//go:build e2e || clients || players || reliability
 
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +130,24 @@ func variant(playlist string) string {
 		}
 	}
 	return ""
+}
+
+// uris returns every media playlist of a multivariant playlist.
+func uris(multivariant string) (all []string) {
+	for _, m := range regexp.MustCompile(`(?m)^[^#\s]+|URI="([^"]+)"`).FindAllStringSubmatch(multivariant, -1) {
+		all = append(all, cmp.Or(m[1], m[0]))
+	}
+	return all
+}
+
+func resolve(base, ref string) string {
+	b, err := url.Parse(base)
+	if err != nil {
+		return ref
+	}
+	r, err := b.Parse(ref)
+	if err != nil {
+		return ref
+	}
+	return r.String()
 }

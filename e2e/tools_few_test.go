@@ -1,4 +1,4 @@
-//go:build clients && !e2e && !reliability
+//go:build (clients || players) && !e2e && !reliability
 
 package e2e_test
 

@@ -1,4 +1,4 @@
-//go:build e2e || clients || reliability
+//go:build e2e || clients || players || reliability
 
 package e2e_test
 
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"testing"
 )
 
 // program is a command a test starts, and the Debian package it is in.
@@ -23,4 +24,12 @@ func require(programs ...program) error {
 		return fmt.Errorf("these tests need more: sudo apt-get install --no-install-recommends %s", strings.Join(missing, " "))
 	}
 	return nil
+}
+
+// needs fails the test when programs are missing that only it uses.
+func needs(t *testing.T, programs ...program) {
+	t.Helper()
+	if err := require(programs...); err != nil {
+		t.Fatal(err)
+	}
 }
