@@ -64,6 +64,7 @@ type conn struct {
 
 	phase   phase
 	armed   time.Time
+	water   lowWater
 	readErr error // the first error of Read
 
 	writeErr atomic.Pointer[error] // one of Write
@@ -93,6 +94,7 @@ func (c *conn) Close() error {
 func (c *conn) enter(p phase) {
 	c.phase = p
 	c.armed = time.Now()
+	c.water.reset()
 	_ = c.SetReadDeadline(c.armed.Add(c.timeout())) // fails when closed, and so does Read
 }
 
@@ -107,13 +109,20 @@ func (c *conn) timeout() time.Duration {
 	}
 }
 
-// touch notes that a publisher sent media. The deadline moves in tenths of the
+// touch notes that a publisher sent media. The deadline moves in twentieths of the
 // timeout, because setting one costs more than reading a small message.
 func (c *conn) touch() {
-	if now := time.Now(); now.Sub(c.armed) > c.timeouts.Media/10 {
-		c.armed = now
-		_ = c.SetReadDeadline(now.Add(c.timeouts.Media)) // as in enter
+	now := time.Now()
+	if now.Sub(c.armed) <= c.timeouts.Media/20 {
+		return
 	}
+	c.armed = now
+	c.water.measure(now)
+	wait := c.timeouts.Media
+	if c.water.between > 0 {
+		wait /= 10 // then look whether something lies there
+	}
+	_ = c.SetReadDeadline(now.Add(wait)) // as in enter
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -121,6 +130,12 @@ func (c *conn) Read(b []byte) (int, error) {
 		return 0, *err // a client that cannot be answered is gone, whatever it still sends
 	}
 	n, err := c.Conn.Read(b)
+	if c.water.patient() && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.water.reset()
+		_ = c.SetReadDeadline(c.armed.Add(c.timeouts.Media)) // as in enter
+		n, err = c.Conn.Read(b)
+	}
+	c.water.count(n)
 	c.metrics.bytes.Add(float64(n))
 	if err != nil && c.readErr == nil {
 		c.readErr = err
