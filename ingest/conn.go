@@ -65,6 +65,7 @@ type conn struct {
 	phase   phase
 	armed   time.Time
 	water   lowWater
+	lazy    bool  // bytes may lie there that nobody was woken for; never changed
 	readErr error // the first error of Read
 
 	writeErr atomic.Pointer[error] // one of Write
@@ -74,9 +75,30 @@ type conn struct {
 
 // kick closes the connection from any goroutine. The reading goroutine's next
 // Read fails, and it cleans up. The first reason stays.
+//
+// Who gives way to a successor may have sent what nobody was woken for: its reader
+// takes that first, and closes then.
 func (c *conn) kick(why end) {
 	c.kicked.CompareAndSwap(nil, &why)
+	if why == endTakeover && c.lazy {
+		_ = c.SetDeadline(past())
+		return
+	}
 	_ = abort(c.Conn) // of two who close it, one gets an error
+}
+
+// past is a deadline that is over.
+func past() time.Time { return time.Unix(1, 0) }
+
+// lastLook is how long the reader of a kicked connection looks for what lies there.
+const lastLook = time.Millisecond
+
+// arm sets the deadline of reading, unless the connection was kicked.
+func (c *conn) arm(deadline time.Time) {
+	_ = c.SetReadDeadline(deadline) // fails when closed, and so does Read
+	if c.kicked.Load() != nil {
+		_ = c.SetReadDeadline(past())
+	}
 }
 
 // Close is the last thing that is done with a connection.
@@ -95,7 +117,7 @@ func (c *conn) enter(p phase) {
 	c.phase = p
 	c.armed = time.Now()
 	c.water.reset()
-	_ = c.SetReadDeadline(c.armed.Add(c.timeout())) // fails when closed, and so does Read
+	c.arm(c.armed.Add(c.timeout()))
 }
 
 func (c *conn) timeout() time.Duration {
@@ -122,7 +144,7 @@ func (c *conn) touch() {
 	if c.water.between > 0 {
 		wait /= 10 // then look whether something lies there
 	}
-	_ = c.SetReadDeadline(now.Add(wait)) // as in enter
+	c.arm(now.Add(wait))
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -132,7 +154,9 @@ func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.water.patient() && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.water.reset()
-		_ = c.SetReadDeadline(c.armed.Add(c.timeouts.Media)) // as in enter
+		if c.arm(c.armed.Add(c.timeouts.Media)); c.kicked.Load() != nil {
+			_ = c.SetReadDeadline(time.Now().Add(lastLook))
+		}
 		n, err = c.Conn.Read(b)
 	}
 	c.water.count(n)
@@ -144,6 +168,9 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
+	if c.kicked.Load() != nil {
+		return 0, net.ErrClosed
+	}
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeouts.Write)) // fails when closed, and so does Write
 	n, err := c.Conn.Write(b)
 	if err != nil {

@@ -89,6 +89,7 @@ func (l *listener) admit(nc net.Conn) *conn {
 	c := &conn{
 		Conn: nc, conns: l.conns, metrics: l.metrics, timeouts: l.timeouts, remote: remoteAddr(nc), water: lowWater{set: setLowWater(nc)},
 	}
+	c.lazy = c.water.set != nil
 	if why := l.conns.add(c); why != "" {
 		l.metrics.rejected.WithLabelValues(why).Inc()
 		_ = nc.Close() // nobody is left to tell

@@ -95,6 +95,10 @@ func TestNothingIsLeftLying(t *testing.T) {
 		r.next("sample video")
 		<-turn.C
 	}
+	c.audio(800, aacFrame)
+	successor := r.publisher(r.key)
+	r.next("sample audio", "detach live clean=false", "attach live")
+	c = successor
 	c.command(0, amfText("deleteStream"), amfNumber(5), amfNull, amfNumber(1))
 	r.next("detach live clean=true")
 }
