@@ -49,6 +49,7 @@ type Window struct {
 	open        *segment   // growing; nil between two segments
 	nextMSN     uint64     // of the segment that grows or will grow next
 	nextPart    uint64     // announced by the preload hint
+	blind       bool       // there is none: a discontinuity comes
 	full, delta *sheet     // its playlists, nil before the first segment is complete
 	changed     chan struct{}
 }
@@ -184,7 +185,9 @@ func (w *Window) Part(number uint64) ([]byte, bool) {
 }
 
 // Hinted says that the part is the one announced next.
-func (w *Window) Hinted(number uint64) bool { return !w.Ended && number == w.nextPart }
+func (w *Window) Hinted(number uint64) bool {
+	return !w.Ended && !w.blind && number == w.nextPart
+}
 
 // Init returns an init section by its number.
 func (w *Window) Init(number uint64) ([]byte, bool) {
