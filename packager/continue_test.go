@@ -110,6 +110,15 @@ func TestAskedWhileAwayAfterRestart(t *testing.T) {
 				t.Errorf("lost %s = %d, want 404", uri, res.status)
 			}
 		}
+		for _, name := range []string{"v0", "a0"} {
+			e, _ := m.stream.Current()
+			rendition, _ := e.Rendition(name)
+			for n := range uint64(2000) {
+				if rendition.Window().Hinted(n) {
+					t.Errorf("%s: part %d is waited for, although it lies behind a discontinuity", name, n)
+				}
+			}
+		}
 		// Whoever holds on until the first segment is there gets it at once.
 		m.attach()
 		m.tracks(videoTrack(t), audioTrack(t))

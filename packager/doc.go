@@ -36,7 +36,9 @@
 //     every part: a thousand rooms that nobody watches cost no playlists, and waiting
 //     players share the one that the first of them writes.
 //   - Part URIs are one running number per rendition, over segment and index: the
-//     preload hint is right even when a sync sample opens a new segment.
+//     preload hint is right even when a sync sample opens a new segment. Nothing is
+//     hinted that lies behind a discontinuity: players fetch it before they know its
+//     init section. A hint that such a break overtakes is 404, and its number is lost.
 //   - Every stream cuts under its own mutex, over one goroutine a stream: a part
 //     costs microseconds, and a hop would cost a wake-up of every publisher.
 //   - A session outlives its process by a small record, over keeping media on disk: a

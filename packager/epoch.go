@@ -78,6 +78,7 @@ type lane struct {
 	shelf     *shelf
 	init      *section
 	breaks    int  // discontinuities before the next segment: two when nothing came between them
+	fresh     int  // parts to be published
 	dirty     bool // something is to be published
 	rate      bitrate
 	seen      time.Time // newest sample

@@ -218,7 +218,7 @@ func (p *packer) anchor(at time.Time) error {
 	p.next.reason = ""
 	p.breaks++
 	p.env.metrics.discontinuities.WithLabelValues(reason).Inc()
-	p.flush()
+	p.breakOff()
 	for _, l := range p.lanes {
 		l.breaks++
 		if in, ok := p.next.tracks[l.track.Kind]; ok {
@@ -256,6 +256,15 @@ func (p *packer) flush() {
 	p.apply(l, p.marks)
 }
 
+// breakOff ends the segments because a discontinuity follows.
+func (p *packer) breakOff() {
+	p.flush()
+	for _, l := range p.lanes {
+		l.shelf.breakOff(l.rendition.Window())
+		l.dirty = true
+	}
+}
+
 // apply turns cuts into bytes on the shelf.
 func (p *packer) apply(l *lane, cuts []segmenter.Cut) {
 	kind := l.track.Kind
@@ -289,6 +298,7 @@ func (p *packer) addPart(l *lane, c segmenter.Cut) {
 		l.shelf.begin(start, p.clock.pdt(shown), l.init, l.breaks)
 		l.breaks = 0
 	}
+	l.fresh++
 	l.shelf.add(part{
 		start: start, end: end, independent: c.Samples[0].Sync,
 		data: fmp4.AppendFragment(nil, fmp4.Fragment{Sequence: uint32(l.shelf.nextPart), Samples: c.Samples}),
@@ -307,9 +317,8 @@ func (p *packer) publish(at time.Time) {
 		}
 		l.dirty = false
 		p.shed()
-		before := l.rendition.Window().nextPart
 		l.rendition.publish(p.window(l))
-		for range l.shelf.nextPart - before {
+		for ; l.fresh > 0; l.fresh-- {
 			p.env.metrics.sawPart(l.track.Kind, p.env.now().Sub(at))
 		}
 	}
@@ -397,7 +406,7 @@ func (p *packer) silent(now time.Time) bool {
 // discontinuity. A part left short in an open segment would break the promise that
 // all but the last of a segment last 85 % of the target (RFC 8216bis, 4.4.4.9).
 func (p *packer) pause(at time.Time) {
-	p.flush()
+	p.breakOff()
 	p.line.Interrupt()
 	p.next.reason = reasonPublish
 	p.publish(at)

@@ -175,6 +175,7 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 	for i, l := range p.lanes {
 		l.init.number = r.Next.Init - 1 // the next one is the first that anybody sees
 		l.shelf.nextMSN, l.shelf.nextPart, l.shelf.left = r.Next.MSN, r.Next.Part, r.Next.Breaks
+		l.shelf.blind = true // what comes next lies behind a discontinuity
 		t := r.Tracks[i]
 		l.rate = bitrate{bits: t.Bits, peak: t.Peak, dur: time.Duration(t.Seconds * float64(time.Second))}
 		l.rendition.publish(p.window(l))

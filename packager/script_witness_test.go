@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,6 +43,8 @@ type watchedLane struct {
 	window   *packager.Window
 	now      list
 	segments []*watchedSegment
+	hinted   map[int]bool // parts by number
+	unhinted []int        // segments, by number, that no hint announced
 }
 
 type watchedSegment struct {
@@ -118,7 +121,7 @@ func (w *witness) meet(e *packager.Epoch) {
 	next := &watchedEpoch{id: e.ID, index: string(e.Index(false)), scales: map[string]float64{}, inits: map[string]string{}}
 	for _, name := range []string{"v0", "a0"} {
 		if _, ok := e.Rendition(name); ok {
-			next.lanes = append(next.lanes, &watchedLane{name: name})
+			next.lanes = append(next.lanes, &watchedLane{name: name, hinted: map[int]bool{}})
 		}
 	}
 	w.epochs = append(w.epochs, next)
@@ -142,12 +145,25 @@ func (w *witness) see(e *watchedEpoch, l *watchedLane) {
 	if now.first < old.first || now.discontinuities < old.discontinuities || now.lastMSN < old.lastMSN || old.ended && !now.ended {
 		w.fault("%s: the playlist goes back", l.name)
 	}
-	if now.ended && now.hint != "" || !now.ended && now.hint == "" {
-		w.fault("%s: ended %v, hint %q", l.name, now.ended, now.hint)
-	}
+	w.seeHint(l, now)
 	l.now = now
 	for _, s := range now.segments {
 		w.seeSegment(e, l, s)
+	}
+}
+
+// seeHint: a hint is there unless the next segment begins behind a discontinuity.
+func (w *witness) seeHint(l *watchedLane, now list) {
+	switch {
+	case now.hint != "":
+		l.hinted[number(now.hint)] = true
+	case now.lastInside > 0:
+		w.fault("%s: no hint in the middle of segment %d", l.name, now.lastMSN)
+	case !now.ended:
+		l.unhinted = append(l.unhinted, now.lastMSN)
+	}
+	if now.ended && now.hint != "" {
+		w.fault("%s: ended, hint %q", l.name, now.hint)
 	}
 }
 
@@ -323,9 +339,25 @@ func (w *witness) verdictLane(l *watchedLane) {
 		if after.start < before.end-most || after.start > before.end+1e-9 && !s.discontinuity {
 			w.fault("%s: segment %d starts at %.6f, the one before ended at %.6f", l.name, s.msn, after.start, before.end)
 		}
-		if before.number > 0 && after.number > 0 && after.number != before.number+1 {
-			w.fault("%s: part %d after %d", l.name, after.number, before.number)
-		}
+		w.verdictNumbers(l, s, before.number, after.number)
+	}
+}
+
+// verdictNumbers: part numbers run on, but a number that was hinted before a
+// discontinuity and that nothing came of is never used behind it.
+func (w *witness) verdictNumbers(l *watchedLane, s *watchedSegment, before, after int) {
+	if slices.Contains(l.unhinted, s.msn) != s.discontinuity {
+		w.fault("%s: segment %d DISCONTINUITY=%v, without a hint before %v", l.name, s.msn, s.discontinuity, l.unhinted)
+	}
+	if before == 0 || after == 0 {
+		return
+	}
+	want := before + 1
+	if s.discontinuity && l.hinted[want] {
+		want++
+	}
+	if after != want {
+		w.fault("%s: part %d after %d, want %d", l.name, after, before, want)
 	}
 }
 

@@ -41,12 +41,14 @@ type shelf struct {
 	size     int64
 	ended    bool
 	closing  bool
+	blind    bool // the next segment begins behind a discontinuity: its first part is not hinted
 }
 
 func newShelf(l limits) *shelf { return &shelf{limits: l, nextMSN: 1, nextPart: 1} }
 
 // begin opens the next segment.
 func (s *shelf) begin(start time.Duration, pdt time.Time, init *section, breaks int) {
+	s.blind = false
 	s.open = &segment{msn: s.nextMSN, start: start, end: start, pdt: pdt, init: init, breaks: breaks}
 }
 
@@ -61,12 +63,23 @@ func (s *shelf) add(p part) {
 	s.open = &grown
 }
 
+// breakOff says that a discontinuity follows; seen is what players know. A hint names a
+// part without its init section, so that players take it for one behind the present one.
+// Nothing is hinted that lies behind a discontinuity, and a number that was hinted and
+// came to nothing is never used.
+func (s *shelf) breakOff(seen *Window) {
+	s.blind = true
+	if seen.Hinted(s.nextPart) {
+		s.nextPart++
+	}
+}
+
 // close completes the open segment and returns it, nil when there is none.
 func (s *shelf) close() *segment {
-	done := s.open
-	if done == nil {
+	if s.open == nil {
 		return nil
 	}
+	done := s.open.joined()
 	s.segments = append(s.segments, done)
 	s.open = nil
 	s.nextMSN++
@@ -122,7 +135,7 @@ func (s *shelf) shed() bool {
 func (s *shelf) snapshot() *Window {
 	return &Window{
 		Ended: s.ended, Closing: s.closing, TargetDuration: s.limits.target, PartTarget: s.limits.partTarget, segments: s.segments[:len(s.segments):len(s.segments)],
-		listed: s.listed, left: s.left, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart,
+		listed: s.listed, left: s.left, open: s.open, nextMSN: s.nextMSN, nextPart: s.nextPart, blind: s.blind,
 	}
 }
 
@@ -180,7 +193,9 @@ func (s *shelf) playlist(base string, reports []playlist.Report) *playlist.Media
 	m.Version, m.Reports = playlist.Version, reports
 	m.PartTarget, m.HoldBack, m.PartHoldBack = l.partTarget, 3*l.target, 3*l.partTarget
 	m.CanSkipUntil = skipTargets * l.target
-	m.PreloadHint = base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s"
+	if !s.blind {
+		m.PreloadHint = base + "/p" + strconv.FormatUint(s.nextPart, 10) + ".m4s"
+	}
 	if s.open != nil {
 		m.Open = &playlist.Segment{PDT: s.open.pdt, Discontinuities: s.open.breaks}
 		describe(m.Open, s.open, base)

@@ -87,6 +87,62 @@ func TestBlockedWithoutMedia(t *testing.T) {
 	})
 }
 
+// A hint never leads across a discontinuity: that part belongs behind another init
+// section, which players know only from the playlist. Who waits is told at once that
+// nothing comes of the hint, and its address stays without media for good.
+func TestHintBeforeBreak(t *testing.T) {
+	back := func(s *site) { s.publish(); s.feed(150) }
+	jump := func(s *site) { s.frames, s.skew = 240, 60_000; s.feed(1) }
+	goOn := func(s *site) { s.feed(30) }
+	for _, c := range []struct {
+		name   string
+		frames int64 // behind the part that is there
+		hint   int
+		status int // of the part that was hinted
+		breaks func(*site)
+		goesOn func(*site)
+	}{
+		{"the publisher leaves in a part", 0, 14, 200, away, back},
+		{"the publisher leaves between parts", 14, 15, 404, away, back},
+		{"times jump in a part", 43, 16, 200, jump, goOn},
+		{"times jump between parts", 44, 17, 404, jump, goOn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t, origin.Options{})
+				s.feed(c.frames)
+				part := func(n int) string { return fmt.Sprintf("v0/p%d.m4s", n) }
+				if body := s.get(s.base + "v0.m3u8").body; !strings.Contains(body, `TYPE=PART,URI="`+part(c.hint)) {
+					t.Fatalf("want the hint %s:\n%s", part(c.hint), body)
+				}
+				waits, before := s.blocked(t.Context(), s.base+part(c.hint)), time.Now()
+				c.breaks(s)
+				if w := <-waits; w.Code != c.status || time.Since(before) != 0 {
+					t.Errorf("%s = %d after %v, want %d at once", part(c.hint), w.Code, time.Since(before), c.status)
+				}
+				if body := s.get(s.base + "v0.m3u8").body; strings.Contains(body, "PRELOAD-HINT") {
+					t.Errorf("a hint before a discontinuity:\n%s", body)
+				}
+				for n := c.hint + 1; n < c.hint+4; n++ {
+					if res := s.get(s.base + part(n)); res.status != 404 || time.Since(before) != 0 {
+						t.Errorf("%s = %d before it is announced, want 404 at once", part(n), res.status)
+					}
+				}
+				c.goesOn(s)
+				body := s.get(s.base + "v0.m3u8").body
+				_, behind, _ := strings.Cut(body, "#EXT-X-DISCONTINUITY\n")
+				_, first, _ := strings.Cut(behind, `,URI="`)
+				if !strings.HasPrefix(first, part(c.hint+1)) || !strings.Contains(first, "PRELOAD-HINT") {
+					t.Errorf("want %s first behind the discontinuity, and a hint:\n%s", part(c.hint+1), body)
+				}
+				if res := s.get(s.base + part(c.hint)); res.status != c.status {
+					t.Errorf("%s = %d later, want %d", part(c.hint), res.status, c.status)
+				}
+			})
+		})
+	}
+}
+
 func TestClientLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, origin.Options{})

@@ -33,6 +33,7 @@ type site struct {
 	stream  *packager.Stream
 	frames  int64
 	units   int64
+	skew    int64  // milliseconds that the publisher's times have jumped
 	size    int    // bytes of a frame
 	base    string // of the epoch
 }
@@ -85,11 +86,11 @@ func (s *site) publish() {
 func (s *site) feed(frames int64) {
 	s.t.Helper()
 	for range frames {
-		ms := s.frames * 1000 / 30
+		ms := s.frames*1000/30 + s.skew
 		s.write(media.Sample{Kind: media.Video, Sync: s.frames%60 == 0, DTS: ms, Data: bytes.Repeat([]byte{byte(s.frames)}, s.size)})
 		s.frames++
 		for s.units*1024/48 < s.frames*1000/30 {
-			s.write(media.Sample{Kind: media.Audio, DTS: s.units * 1024 / 48, Data: make([]byte, 50)})
+			s.write(media.Sample{Kind: media.Audio, DTS: s.units*1024/48 + s.skew, Data: make([]byte, 50)})
 			s.units++
 		}
 	}
