@@ -206,7 +206,7 @@ func (h *hall) round(ctx context.Context) error {
 	for i := range h.n {
 		h.send(i, kindBlocked, path)
 	}
-	h.parkedSince, h.rest = time.Now(), cost.Usage{}
+	h.parkedSince, h.rest = time.Now(), before
 	came, err := h.collect(ctx, h.n)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (h *hall) round(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(came, time.Time.Compare)
-	if came[0].Before(h.parkedSince) || h.rest.CPU == 0 {
+	if came[0].Before(h.parkedSince) {
 		h.TooSoon++
 		return nil
 	}
