@@ -39,15 +39,15 @@ func (h *handler) media(r *http.Request, at place, file string) reply {
 			return notFound(kindOther)
 		}
 		data, found := w.Segment(n)
-		return at.reply(kindSegment, [][]byte{data}, found)
+		return at.reply(kindSegment, data, found)
 	}
 	if n, ok := number(file, "init-", ".mp4"); ok {
 		data, found := w.Init(n)
-		return at.reply(kindInit, [][]byte{data}, found)
+		return at.reply(kindInit, data, found)
 	}
 	if n, ok := number(file, "s", ".m4s"); ok {
 		data, found := w.Segment(n)
-		return at.reply(kindSegment, [][]byte{data}, found)
+		return at.reply(kindSegment, data, found)
 	}
 	if n, ok := number(file, "p", ".m4s"); ok {
 		return h.part(r, at, n)
@@ -55,7 +55,7 @@ func (h *handler) media(r *http.Request, at place, file string) reply {
 	return notFound(kindOther)
 }
 
-func (at place) reply(kind string, body [][]byte, found bool) reply {
+func (at place) reply(kind string, body []byte, found bool) reply {
 	if !found {
 		return notFound(kind)
 	}
@@ -78,5 +78,5 @@ func (h *handler) part(r *http.Request, at place, n uint64) reply {
 		}
 	}
 	data, found := w.Part(n)
-	return at.reply(kindPart, [][]byte{data}, found)
+	return at.reply(kindPart, data, found)
 }

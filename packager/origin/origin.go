@@ -159,7 +159,7 @@ func index(r *http.Request, s *packager.Stream) reply {
 		return notFound(kindIndex)
 	}
 	zip := acceptsGzip(r.Header.Get("Accept-Encoding"))
-	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: [][]byte{e.Index(zip)}, zipped: zip, varies: true}
+	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: e.Index(zip), zipped: zip, varies: true}
 }
 
 // muxed answers for the multivariant playlist of MPEG-TS, which asking for switches on.
@@ -179,7 +179,7 @@ func muxed(r *http.Request, s *packager.Stream) reply {
 	case body == nil:
 		return notFound(kindIndex)
 	}
-	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: [][]byte{body}, zipped: zip, varies: true}
+	return reply{kind: kindIndex, status: http.StatusOK, mime: mimePlaylist, cache: cacheShort, body: body, zipped: zip, varies: true}
 }
 
 // skips reads _HLS_skip, "YES" or "v2" (6.2.5.1). There are no dateranges here that
@@ -281,7 +281,7 @@ func (h *handler) playlist(r *http.Request, at place) reply {
 	if r.Method == http.MethodGet {
 		h.count(r, at.stream)
 	}
-	return reply{kind: kindPlaylist, status: http.StatusOK, mime: mimePlaylist, cache: cache, body: [][]byte{body}, zipped: zip, varies: true}
+	return reply{kind: kindPlaylist, status: http.StatusOK, mime: mimePlaylist, cache: cache, body: body, zipped: zip, varies: true}
 }
 
 // lasting is how long the answer to a directive holds: the address names a state of
