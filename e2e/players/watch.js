@@ -120,6 +120,8 @@ const engines = {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     await player.attach(video);
+    // In a playlist of one or two segments it looks for captions in the one that grows, which has no address yet.
+    player.configure("manifest.hls.disableClosedCaptionsDetection", true);
     const name = (code) => Object.entries(shaka.util.Error.Code).find(([, c]) => c === code)?.[0] ?? "exception";
     const failed = ({ code, severity, data, message }) => {
       // An exception of its own has no severity, and ends its loading like a critical error.
