@@ -64,6 +64,8 @@ type conn struct {
 
 	phase   phase
 	armed   time.Time
+	water   lowWater
+	lazy    bool  // bytes may lie there that nobody was woken for; never changed
 	readErr error // the first error of Read
 
 	writeErr atomic.Pointer[error] // one of Write
@@ -73,9 +75,30 @@ type conn struct {
 
 // kick closes the connection from any goroutine. The reading goroutine's next
 // Read fails, and it cleans up. The first reason stays.
+//
+// Who gives way to a successor may have sent what nobody was woken for: its reader
+// takes that first, and closes then.
 func (c *conn) kick(why end) {
 	c.kicked.CompareAndSwap(nil, &why)
+	if why == endTakeover && c.lazy {
+		_ = c.SetDeadline(past())
+		return
+	}
 	_ = abort(c.Conn) // of two who close it, one gets an error
+}
+
+// past is a deadline that is over.
+func past() time.Time { return time.Unix(1, 0) }
+
+// lastLook is how long the reader of a kicked connection looks for what lies there.
+const lastLook = time.Millisecond
+
+// arm sets the deadline of reading, unless the connection was kicked.
+func (c *conn) arm(deadline time.Time) {
+	_ = c.SetReadDeadline(deadline) // fails when closed, and so does Read
+	if c.kicked.Load() != nil {
+		_ = c.SetReadDeadline(past())
+	}
 }
 
 // Close is the last thing that is done with a connection.
@@ -93,7 +116,8 @@ func (c *conn) Close() error {
 func (c *conn) enter(p phase) {
 	c.phase = p
 	c.armed = time.Now()
-	_ = c.SetReadDeadline(c.armed.Add(c.timeout())) // fails when closed, and so does Read
+	c.water.reset()
+	c.arm(c.armed.Add(c.timeout()))
 }
 
 func (c *conn) timeout() time.Duration {
@@ -107,13 +131,20 @@ func (c *conn) timeout() time.Duration {
 	}
 }
 
-// touch notes that a publisher sent media. The deadline moves in tenths of the
+// touch notes that a publisher sent media. The deadline moves in twentieths of the
 // timeout, because setting one costs more than reading a small message.
 func (c *conn) touch() {
-	if now := time.Now(); now.Sub(c.armed) > c.timeouts.Media/10 {
-		c.armed = now
-		_ = c.SetReadDeadline(now.Add(c.timeouts.Media)) // as in enter
+	now := time.Now()
+	if now.Sub(c.armed) <= c.timeouts.Media/20 {
+		return
 	}
+	c.armed = now
+	c.water.measure(now)
+	wait := c.timeouts.Media
+	if c.water.between > 0 {
+		wait /= 10 // then look whether something lies there
+	}
+	c.arm(now.Add(wait))
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -121,6 +152,16 @@ func (c *conn) Read(b []byte) (int, error) {
 		return 0, *err // a client that cannot be answered is gone, whatever it still sends
 	}
 	n, err := c.Conn.Read(b)
+	// The deadline may be the short one of touch although every byte is asked for (TLS,
+	// systems without low water, a message that lacks one byte).
+	if (c.water.patient() || c.water.between > 0) && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.water.reset()
+		if c.arm(c.armed.Add(c.timeouts.Media)); c.kicked.Load() != nil {
+			_ = c.SetReadDeadline(time.Now().Add(lastLook))
+		}
+		n, err = c.Conn.Read(b)
+	}
+	c.water.count(n)
 	c.metrics.bytes.Add(float64(n))
 	if err != nil && c.readErr == nil {
 		c.readErr = err
@@ -129,6 +170,9 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
+	if c.kicked.Load() != nil {
+		return 0, net.ErrClosed
+	}
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeouts.Write)) // fails when closed, and so does Write
 	n, err := c.Conn.Write(b)
 	if err != nil {

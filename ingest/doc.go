@@ -51,6 +51,10 @@
 //   - Health metrics are the worst publisher and counts by warning, computed when
 //     they are asked for, over a series per room: what needs attention is in the log
 //     and in the API by name.
+//   - A connection is woken for whole messages, and for small ones together with the
+//     next (SO_RCVLOWAT), over for every segment of TCP: waking a goroutine costs more
+//     than parsing, muxing and storing what it was woken for. Sound waits for the next
+//     picture; where the rate is low, or when nothing follows, nothing waits.
 //   - RTMPS is closed below TLS when we end a connection, over a close_notify: that
 //     one waits for an encoder that does not read.
 //   - logrus is met in one file and only because go-rtmp's logger is one: its

@@ -155,6 +155,25 @@ func TestRTMPSWithANewCertificateUnderRunningPublishers(t *testing.T) {
 	r.next("detach live clean=false", "attach live")
 }
 
+// A publisher over TLS may pause as long as any other, however much it sent before.
+func TestRTMPSPause(t *testing.T) {
+	r, a, _ := startSecure(t, func(c *ingest.Config) { c.Timeouts.Media = 4 * time.Second })
+	c, _ := dialTLS(t, r, &tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1"})
+	c.connect("live", "rtmps://127.0.0.1/live").mustPublish(r.key)
+	c.video(0, avcHeader)
+	r.next("attach live", "track video")
+	turn := time.NewTicker(5 * time.Millisecond)
+	defer turn.Stop()
+	for at := range uint32(160) { // 800 ms at 3 Mb/s
+		c.video(at*5, picture(nalIDR, 0, 2000))
+		r.next("sample video")
+		<-turn.C
+	}
+	<-time.After(time.Second) // more than a tenth of the timeout, less than all of it
+	c.video(2000, picture(nalIDR, 0, 2000))
+	r.next("sample video")
+}
+
 func TestRTMPSRefusals(t *testing.T) {
 	const short = 2 * time.Second
 	r, a, _ := startSecure(t, func(c *ingest.Config) { c.Timeouts.Handshake = short })

@@ -59,3 +59,18 @@ func (b Broadcasts) Attached(room, session string) int { return b.rooms.attached
 
 // Len is how many rooms are remembered.
 func (b Broadcasts) Len() int { return len(b.rooms.casts) }
+
+// LowWater is what a connection is woken for.
+type LowWater struct{ w lowWater }
+
+// NewLowWater makes one that calls set.
+func NewLowWater(set func(int) error) *LowWater { return &LowWater{lowWater{set: set}} }
+
+// Read is a read of n bytes at a time when measured again.
+func (l *LowWater) Read(at time.Time, n int) { l.w.count(n); l.w.measure(at) }
+
+// Await is lowWater.await.
+func (l *LowWater) Await(missing int) { l.w.await(missing) }
+
+// Reset is lowWater.reset.
+func (l *LowWater) Reset() { l.w.reset() }

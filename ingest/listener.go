@@ -86,7 +86,10 @@ func (l *listener) pause(d time.Duration) bool {
 
 // admit wraps a new connection, or closes it and returns nil.
 func (l *listener) admit(nc net.Conn) *conn {
-	c := &conn{Conn: nc, conns: l.conns, metrics: l.metrics, timeouts: l.timeouts, remote: remoteAddr(nc)}
+	c := &conn{
+		Conn: nc, conns: l.conns, metrics: l.metrics, timeouts: l.timeouts, remote: remoteAddr(nc), water: lowWater{set: setLowWater(nc)},
+	}
+	c.lazy = c.water.set != nil
 	if why := l.conns.add(c); why != "" {
 		l.metrics.rejected.WithLabelValues(why).Inc()
 		_ = nc.Close() // nobody is left to tell

@@ -43,6 +43,7 @@ func newSession(s *Server, c *conn) *session {
 	session := &session{server: s, conn: c, log: s.log.With("remote", c.remote.String())}
 	session.guard = guard.New(c, guard.Options{
 		Codecs:  guard.Codecs{Video: carriedVideo(), Audio: carriedAudio()},
+		Await:   c.water.await,
 		Buffers: &s.buffers,
 		Dropped: s.metrics.ignore,
 		Now:     s.now,

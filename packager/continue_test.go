@@ -297,3 +297,25 @@ func TestDiskRefuses(t *testing.T) {
 		}
 	})
 }
+
+// A session whose numbers cannot be reserved again does not go on, and leaves nothing
+// behind in what is counted.
+func TestDiskRefusesRestart(t *testing.T) {
+	boots(t, func(m *host) {
+		m.publish(7 * time.Second)
+		synctest.Wait()
+		if err := os.Mkdir(filepath.Join(m.dir, ".live.tmp"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		m.kill()
+		m.boot()
+		if m.stream != nil {
+			t.Errorf("the session goes on although its numbers are not reserved: %+v", m.stream.Status())
+		}
+		for _, name := range []string{"barrage_packager_window_bytes_needed", "barrage_packager_streams"} {
+			if n := metric(t, m.room, name); n != 0 {
+				t.Errorf("%s = %v, want 0", name, n)
+			}
+		}
+	})
+}

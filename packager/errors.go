@@ -13,6 +13,8 @@ var (
 	ErrFull = errors.New("the memory of this server (packager.total_bytes) is taken by the rooms that are live: try again when one has ended")
 	// ErrStopped: the server is stopping; go elsewhere or come back.
 	ErrStopped = errors.New("the packager has stopped")
+	// ErrClock: the times of the samples hardly move; the anchor has to restart the encoder.
+	ErrClock = errors.New("the encoder's clock stands still: restart the encoder")
 	// ErrTrack: the track cannot be packaged; say so to the anchor.
 	ErrTrack = errors.New("the track cannot be packaged")
 )

@@ -218,7 +218,18 @@ func (k *keeper) revive(room string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, k.settle(room, s)
+	if err = k.settle(room, s); err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+// abandon ends a session that has been restored and that nobody knows of yet.
+func (s *Stream) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(s.env.now())
 }
 
 // reservation is what a stream knows of its record.

@@ -193,8 +193,11 @@ func (m *muxer) shed() bool {
 }
 
 // expire switches off when nobody has asked for long, and returns when that would be.
+// It does not wait for a request that is being answered, as the publisher would have to.
 func (m *muxer) expire(now time.Time) (next time.Time) {
-	m.mu.Lock()
+	if !m.mu.TryLock() {
+		return now.Add(muxedIdle)
+	}
 	defer m.mu.Unlock()
 	if m.shelf == nil {
 		return time.Time{}

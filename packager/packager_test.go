@@ -1,6 +1,7 @@
 package packager_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -170,9 +171,19 @@ func TestWindow(t *testing.T) {
 				t.Errorf("Hinted(%d) = %v", n, w.Hinted(n))
 			}
 		}
-		for n, want := range map[uint64]int{0: 0, 1: 4, 2: 4, 3: 0, 1 << 60: 0} {
-			if parts, _ := w.Segment(n); len(parts) != want {
-				t.Errorf("Segment(%d) has %d parts, want %d", n, len(parts), want)
+		for n, first := range map[uint64]uint64{1: 1, 2: 5} { // a segment is its four parts, one behind the other
+			var parts []byte
+			for i := range uint64(4) {
+				data, _ := w.Part(first + i)
+				parts = append(parts, data...)
+			}
+			if data, ok := w.Segment(n); !ok || !bytes.Equal(data, parts) || cap(data) != len(data) {
+				t.Errorf("Segment(%d) has %d bytes of %d, want the %d of its parts", n, len(data), cap(data), len(parts))
+			}
+		}
+		for _, n := range []uint64{0, 3, 1 << 60} {
+			if _, ok := w.Segment(n); ok {
+				t.Errorf("Segment(%d) is there", n)
 			}
 		}
 		if d := w.Duration(); d != 4*time.Second {

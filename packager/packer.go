@@ -26,11 +26,16 @@ type packer struct {
 	ahead  time.Duration // pictures are shown this much after they are decoded
 	breaks uint64        // discontinuities so far
 	begun  bool
-	quiet  bool // replaying: publish later
-	closed bool // a segment has ended since the multivariant playlist was rendered
+	quiet  bool  // replaying: publish later
+	closed bool  // a segment has ended since the multivariant playlist was rendered
+	grown  int64 // bytes taken in since a segment ended
 	cuts   []segmenter.Cut
 	marks  []segmenter.Cut
 }
+
+// maxGrown bounds the bytes of a segment that does not end, where window_bytes is not
+// more: ten seconds at 100 Mbit/s.
+const maxGrown = 128 << 20
 
 // change is what an anchor finds different.
 type change struct {
@@ -166,6 +171,9 @@ func (p *packer) write(s media.Sample, at time.Time) error {
 		p.env.metrics.dropped.WithLabelValues(dropReason(verdict)).Inc()
 		return nil
 	}
+	if p.grown += int64(len(s.Data)); p.grown > max(p.limits.bytes, maxGrown) {
+		return fmt.Errorf("%w: %d MB and no segment is complete", ErrClock, p.grown>>20)
+	}
 	if placed.Kind == p.lanes[0].track.Kind {
 		p.pushLeader(placed)
 	} else {
@@ -278,7 +286,7 @@ func (p *packer) apply(l *lane, cuts []segmenter.Cut) {
 		}
 		if seg := l.shelf.close(); seg != nil {
 			l.rate.add(seg)
-			p.closed = true
+			p.closed, p.grown = true, 0
 			p.env.metrics.segments.WithLabelValues(kind.String()).Inc()
 		}
 		if c.Forced {

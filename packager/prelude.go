@@ -18,6 +18,7 @@ const (
 	maxTarget    = 10 * time.Second // the longest target duration
 	silence      = 10 * time.Second // of one track of the layout, before the others go on without it
 	maxPrelude   = 32 << 20         // bytes held before the epoch starts without its first GOP
+	maxEntries   = 8192             // and samples: one whose times stand still would send them for ever
 )
 
 // prelude collects what a publisher sends before the stream epoch can be frozen:
@@ -78,10 +79,12 @@ func (p *prelude) has(k media.Kind) bool {
 
 // ready says that the epoch can be frozen (or resumed) with what is known.
 func (p *prelude) ready(now time.Time, segment time.Duration) bool {
-	if !p.settled(now) {
+	switch {
+	case len(p.entries) >= maxEntries:
+		return true
+	case !p.settled(now):
 		return false
-	}
-	if p.bytes > maxPrelude || p.resume {
+	case p.bytes > maxPrelude || p.resume:
 		return true
 	}
 	if p.has(media.Video) {
@@ -214,7 +217,8 @@ func segmentLength(least time.Duration, g gop) time.Duration {
 	if !g.complete {
 		return least
 	}
-	return (least + g.span - 1) / g.span * g.span
+	gops := (least + g.span - 1) / g.span
+	return time.Duration(int64(gops)) * g.span
 }
 
 // partLength returns a whole number of frames near to what is configured, such that

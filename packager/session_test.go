@@ -1,6 +1,7 @@
 package packager_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"barrage/packager"
+	"barrage/packager/media"
 )
 
 // play publishes src for d while two low-latency viewers follow both renditions.
@@ -216,6 +218,43 @@ func TestVeryLongGOP(t *testing.T) {
 }
 
 // Timestamps jump by an hour, and back: one discontinuity each, in both renditions.
+// An encoder whose clock stands still fills no memory: what is collected before the
+// first segment is bounded in number, what is collected of a segment in bytes.
+func TestFrozenClock(t *testing.T) {
+	t.Run("sound", func(t *testing.T) {
+		live(t, packager.DefaultConfig(), func(r *room) {
+			r.tracks(audioTrack(t))
+			<-time.After(2 * time.Second)
+			for range 9_000 {
+				if err := r.stream.WriteSample(media.Sample{Kind: media.Audio, DTS: 5, Data: make([]byte, 2)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := metric(t, r, "barrage_packager_dropped_samples_total"); n < 8_000 {
+				t.Errorf("%v units of one moment were dropped, want almost all", n)
+			}
+		})
+	})
+	t.Run("pictures", func(t *testing.T) {
+		cfg := packager.DefaultConfig()
+		cfg.WindowBytes = 16 << 20
+		live(t, cfg, func(r *room) {
+			r.tracks(videoTrack(t))
+			src := &source{fps: 30, gop: 60, weight: 100_000}
+			src.run(r, 7*time.Second)
+			picture := src.video().Data // all are the same: it is only read
+			var err error
+			n := 0
+			for ; n < 5_000 && err == nil; n++ {
+				err = r.stream.WriteSample(media.Sample{Kind: media.Video, DTS: 7000, Data: picture})
+			}
+			if !errors.Is(err, packager.ErrClock) || n > 1_400 {
+				t.Errorf("after %d pictures of one moment, 100 kB each: %v, want ErrClock before there are 140 MB", n, err)
+			}
+		})
+	})
+}
+
 func TestJump(t *testing.T) {
 	live(t, packager.DefaultConfig(), func(r *room) {
 		r.tracks(videoTrack(t), audioTrack(t))

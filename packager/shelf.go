@@ -76,10 +76,10 @@ func (s *shelf) breakOff(seen *Window) {
 
 // close completes the open segment and returns it, nil when there is none.
 func (s *shelf) close() *segment {
-	done := s.open
-	if done == nil {
+	if s.open == nil {
 		return nil
 	}
+	done := s.open.joined()
 	s.segments = append(s.segments, done)
 	s.open = nil
 	s.nextMSN++

@@ -14,6 +14,9 @@ type Options struct {
 	Buffers *Buffers         // shared with other connections; nil = not
 	Now     func() time.Time // nil = time.Now
 	Dropped func(Drop)       // called for each message left out, by the goroutine that reads; nil = not
+	// Await is called before each read of a publisher's connection with how many bytes
+	// are missing, at least, of the messages that have begun; 0 between two. nil = not.
+	Await func(missing int)
 	// Media is called inside Read with each audio, video and metadata message of
 	// one that publishes: of kind KindAudio, KindVideo or KindData, never empty.
 	// The payload of metadata begins with the name onMetaData. The payload is the
@@ -36,6 +39,7 @@ const minWindow = 32 << 10
 // call, so whoever is slow is waited for. Deadlines are the inner connection's.
 type Conn struct {
 	inner     io.ReadWriteCloser
+	await     func(missing int) // nil = nobody wants to know
 	now       func() time.Time
 	buf       []byte // what the network is read into
 	data      []byte // what of it is not used up
@@ -75,7 +79,7 @@ func New(inner io.ReadWriteCloser, opts Options) *Conn {
 		reader.buffers = opts.Buffers
 	}
 	return &Conn{
-		inner: inner, now: opts.Now, handshake: handshakeSize, reader: reader,
+		inner: inner, now: opts.Now, await: opts.Await, handshake: handshakeSize, reader: reader,
 		in: newInbound(opts), out: newOutbound(opts.Codecs),
 	}
 }
@@ -222,6 +226,9 @@ func (c *Conn) fill() error {
 	default:
 		copy(c.buf, c.data)
 	}
+	if c.await != nil && c.reader.publishing {
+		c.await(c.missing(kept))
+	}
 	n, err := c.inner.Read(c.buf[kept:])
 	c.data = c.buf[:kept+n]
 	c.received += uint32(n)
@@ -229,6 +236,21 @@ func (c *Conn) fill() error {
 		return nil
 	}
 	return err
+}
+
+// pongWait is how long every byte is welcome after a ping, since any may be the answer.
+// OBS answers the first ping only.
+const pongWait = time.Second
+
+// missing is Reader.missing, or a byte while the round trip is measured.
+func (c *Conn) missing(head int) int {
+	c.mu.Lock()
+	asked := c.ping.at
+	c.mu.Unlock()
+	if !asked.IsZero() && c.now().Sub(asked) < pongWait {
+		return 1
+	}
+	return c.reader.missing(head)
 }
 
 // acknowledge tells a client that asked for it how much has come, and sends the

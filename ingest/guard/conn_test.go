@@ -334,3 +334,41 @@ func mustWrite(t *testing.T, w io.Writer, b []byte) {
 		t.Fatal(err)
 	}
 }
+
+// Before each read of a publisher's bytes the guard tells how many it lacks at least.
+func TestAwait(t *testing.T) {
+	w := publisher().chunkSize(4096)
+	before := len(w.b)
+	w.message(guard.KindVideo, 40, 1, "\x27\x01\x00\x00\x00"+strings.Repeat("v", 995)) // 12 bytes of header, 1000 of payload
+	w.message(guard.KindAudio, 40, 1, "\xaf\x01aaaa")
+	client := append(handshake(), w.b...)
+	cuts := []int{ // how much of the video and what follows has come
+		0, 6, 12, 12 + 400, 12 + 1000, 12 + 1000 + 5, len(w.b) - before,
+	}
+	want := []int{0, 1, 1000, 600, 0, 1, 0}
+	var pieces []io.Reader
+	last := 0
+	for _, cut := range cuts {
+		next := len(handshake()) + before + cut
+		pieces = append(pieces, bytes.NewReader(client[last:next]))
+		last = next
+	}
+	var got []int
+	c := guard.New(&network{Reader: io.MultiReader(pieces...)}, guard.Options{
+		Await: func(missing int) { got = append(got, missing) },
+		Now:   late(),
+	})
+	if _, err := io.ReadAll(c); err != nil {
+		t.Fatal(err)
+	}
+	got = slices.Compact(got)
+	if !slices.Equal(got, slices.Compact(want)) {
+		t.Errorf("awaited %v, want %v", got, want)
+	}
+}
+
+// late is a clock that jumps, so that no answer to a ping is waited for.
+func late() func() time.Time {
+	at := time.Unix(0, 0)
+	return func() time.Time { at = at.Add(time.Minute); return at }
+}

@@ -52,6 +52,18 @@ func NewReader(dropped func(Drop)) *Reader {
 // is skipped without being kept, and less may be unfinished.
 func (r *Reader) SetPublishing(on bool) { r.publishing = on }
 
+// missing returns how many bytes of the message must still come that will be complete
+// first, 0 between messages. head is what has come of a chunk's header.
+func (r *Reader) missing(head int) int {
+	least := 0
+	for _, s := range r.streams {
+		if s.open && (least == 0 || int(s.left) < least) {
+			least = int(s.left)
+		}
+	}
+	return max(least-head, min(head, 1))
+}
+
 func (r *Reader) bound() int {
 	if r.publishing {
 		return maxUnfinished

@@ -38,16 +38,16 @@ func (h *handler) media(r *http.Request, at place, file string) reply {
 		if !ok {
 			return notFound(kindOther)
 		}
-		parts, found := w.Segment(n)
-		return at.reply(kindSegment, parts, found)
+		data, found := w.Segment(n)
+		return at.reply(kindSegment, [][]byte{data}, found)
 	}
 	if n, ok := number(file, "init-", ".mp4"); ok {
 		data, found := w.Init(n)
 		return at.reply(kindInit, [][]byte{data}, found)
 	}
 	if n, ok := number(file, "s", ".m4s"); ok {
-		parts, found := w.Segment(n)
-		return at.reply(kindSegment, parts, found)
+		data, found := w.Segment(n)
+		return at.reply(kindSegment, [][]byte{data}, found)
 	}
 	if n, ok := number(file, "p", ".m4s"); ok {
 		return h.part(r, at, n)

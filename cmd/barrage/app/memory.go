@@ -64,23 +64,38 @@ const (
 	garbageOfMedia = 5
 	garbageOfRest  = 100
 	leastRest      = 16 << 20 // bytes assumed alive besides media, lest a small heap be collected all the time
+	roundedUp      = 10       // percent that parts take more than their bytes: the heap gives whole pages
 )
 
 // tuneEvery is short of how long windows take to fill.
 const tuneEvery = 5 * time.Second
 
+// What is free in the heap goes back to the system by itself but for a tenth of the
+// heap. With gigabytes of media that is much, so it is given back when it is more than
+// leastFree and a twentieth, at most every giveBackEvery: it costs a collection.
+const (
+	leastFree     = 64 << 20
+	giveBackEvery = time.Minute
+)
+
 // tuneGarbage keeps the collector's target fit for how much of the heap is media.
 func tuneGarbage(ctx context.Context, held func() int64) error {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	turn := time.NewTicker(tuneEvery)
+	given := time.Now()
 	defer turn.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-turn.C:
-			metrics.Read(live)
-			debug.SetGCPercent(garbagePercent(held(), int64(live[0].Value.Uint64())))
+		case now := <-turn.C:
+			metrics.Read(heap)
+			live, free := int64(heap[0].Value.Uint64()), int64(heap[1].Value.Uint64())
+			debug.SetGCPercent(garbagePercent(held(), live))
+			if free > max(leastFree, live/20) && now.Sub(given) >= giveBackEvery {
+				given = now
+				debug.FreeOSMemory()
+			}
 		}
 	}
 }
@@ -88,7 +103,7 @@ func tuneGarbage(ctx context.Context, held func() int64) error {
 // garbagePercent returns the collector's target for a heap with so many bytes alive, of
 // which media are held.
 func garbagePercent(held, live int64) int {
-	held = min(held, live)
+	held = min(held+held*roundedUp/100, live)
 	rest := max(live-held, leastRest)
 	return int((held*garbageOfMedia + rest*garbageOfRest) / (held + rest))
 }

@@ -20,12 +20,13 @@ type blocked struct {
 	Rounds      int       `json:"rounds"`
 	TooSoon     int       `json:"rounds_too_soon"`    // the part came before everybody had asked
 	LastMillis  []float64 `json:"last_release_ms"`    // after the first, by round
-	CPUMicros   float64   `json:"cpu_us_per_waiter"`  // of the server: asked, waited, answered
+	CPUMicros   float64   `json:"cpu_us_per_waiter"`  // of the server: asked, looked at every part before, answered
+	FreeMicros  float64   `json:"cpu_us_per_release"` // of the server from just before the part until everybody was answered
 	RSSPerEach  int64     `json:"rss_bytes_per_each"` // most that the server grew by while all waited
 	IdleCores   float64   `json:"idle_cores"`         // of the server without any waiter; subtracted from the CPU
 	MedianLast  float64   `json:"median_last_ms"`
 	afterFirst  histogram
-	cpu         time.Duration
+	cpu, free   time.Duration
 	waiters     int
 	parkedSince time.Time
 }
@@ -34,8 +35,8 @@ func (b *blocked) print(p func(string, ...any)) {
 	if b == nil {
 		return
 	}
-	p("%d rounds (%d too soon): last released %.0f ms after the first (median), %.1f µs of the server's CPU and %.1f KiB each",
-		b.Rounds, b.TooSoon, b.MedianLast, b.CPUMicros, float64(b.RSSPerEach)/1024)
+	p("%d rounds (%d too soon): last released %.0f ms after the first (median), %.1f µs of the server's CPU to release (%.1f with asking and waiting) and %.1f KiB each",
+		b.Rounds, b.TooSoon, b.MedianLast, b.FreeMicros, b.CPUMicros, float64(b.RSSPerEach)/1024)
 	p("last release by round: %.0f ms; the server without waiters: %.3f cores", b.LastMillis, b.IdleCores)
 }
 
@@ -52,6 +53,7 @@ type hall struct {
 	pid   int
 	tally tally
 	empty cost.Usage // before anybody came
+	rest  cost.Usage // the last look while all waited
 }
 
 // watchBlocked lets everybody wait for the same part of the first rendition, again
@@ -163,9 +165,9 @@ func (h *hall) collect(ctx context.Context, n int) (came []time.Time, err error)
 }
 
 // parked notes what everybody who waits takes of memory.
-func (h *hall) parked() error {
-	now, err := cost.Of(h.pid)
-	h.RSSPerEach = max(h.RSSPerEach, (now.RSS-h.empty.RSS)/int64(h.n))
+func (h *hall) parked() (err error) {
+	h.rest, err = cost.Of(h.pid)
+	h.RSSPerEach = max(h.RSSPerEach, (h.rest.RSS-h.empty.RSS)/int64(h.n))
 	return err
 }
 
@@ -204,7 +206,7 @@ func (h *hall) round(ctx context.Context) error {
 	for i := range h.n {
 		h.send(i, kindBlocked, path)
 	}
-	h.parkedSince = time.Now()
+	h.parkedSince, h.rest = time.Now(), before
 	came, err := h.collect(ctx, h.n)
 	if err != nil {
 		return err
@@ -224,6 +226,7 @@ func (h *hall) round(ctx context.Context) error {
 	h.LastMillis = append(h.LastMillis, millis(came[len(came)-1].Sub(came[0])))
 	h.Rounds++
 	h.waiters += h.n
+	h.free += after.CPU - h.rest.CPU
 	h.cpu += after.CPU - before.CPU - time.Duration(h.IdleCores*float64(time.Since(begun)))
 	return nil
 }
@@ -232,6 +235,7 @@ func (h *hall) round(ctx context.Context) error {
 func (h *hall) conclude(r *report) {
 	if h.Rounds > 0 {
 		h.CPUMicros = h.cpu.Seconds() * 1e6 / float64(h.waiters)
+		h.FreeMicros = h.free.Seconds() * 1e6 / float64(h.waiters)
 		sorted := slices.Sorted(slices.Values(h.LastMillis))
 		h.MedianLast = sorted[len(sorted)/2]
 	}

@@ -93,7 +93,7 @@ func TestAgainstBarrage(t *testing.T) {
 				t.Errorf("%+v, before: %d", r, r.StallsBefore)
 			}
 			if c.mode == modeBlocked {
-				if b := r.Blocked; b.Rounds == 0 || len(b.LastMillis) != b.Rounds {
+				if b := r.Blocked; b.Rounds == 0 || len(b.LastMillis) != b.Rounds || b.free < 0 || b.free.Seconds() > r.Server.CPUSeconds {
 					t.Errorf("blocked: %+v", b)
 				}
 				named(t, r, "released, after the first")

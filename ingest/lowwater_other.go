@@ -1,0 +1,7 @@
+//go:build !linux
+
+package ingest
+
+import "net"
+
+func setLowWater(net.Conn) func(int) error { return nil }
