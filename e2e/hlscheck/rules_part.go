@@ -128,10 +128,18 @@ func edgeRules() []Rule { //nolint:gocognit // a table: each of its functions is
 				}
 			}
 		})},
+		// Before a discontinuity a hint would lead players to a part behind an init section that they do not know yet.
 		{"hint-there", "B.1", Should, "EXT-X-PART-INF", on(func(t *Tally, e *Reload) {
-			if e.Now.PartTarget > 0 && !e.Now.Ended {
-				t.expect(e.Now.Hint != "", "%s: no EXT-X-PRELOAD-HINT", e.R.Name)
+			if e.Old == nil || e.Old.PartTarget == 0 || e.Old.Ended || e.Now.Ended {
+				return
 			}
+			first := true
+			e.newParts(func(s *Segment, _ *Part, i int) {
+				if first && (i > 0 || !s.Discontinuity) {
+					t.expect(e.Old.Hint != "", "%s: no EXT-X-PRELOAD-HINT before segment %d went on", e.R.Name, s.MSN)
+				}
+				first = false
+			})
 		})},
 		{"hint-becomes-part", "4.4.5.3", Must, "EXT-X-PRELOAD-HINT", on(func(t *Tally, e *Reload) {
 			if e.Old == nil || e.Old.Hint == "" || e.Now.Ended {

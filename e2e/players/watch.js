@@ -120,6 +120,13 @@ const engines = {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     await player.attach(video);
+    // In a playlist of one or two segments it looks for captions in the one that grows, which has no address yet.
+    player.configure("manifest.hls.disableClosedCaptionsDetection", true);
+    // It forgets segments that are older, by the clock, than the playlist was long when it was loaded; when all are
+    // forgotten because nobody publishes, it throws. Those that leave the playlist are forgotten all the same.
+    player.configure("manifest.availabilityWindowOverride", 120);
+    // With dates it stands still behind a hole in them although the media has none.
+    player.configure("manifest.hls.ignoreManifestProgramDateTime", true);
     const name = (code) => Object.entries(shaka.util.Error.Code).find(([, c]) => c === code)?.[0] ?? "exception";
     const failed = ({ code, severity, data, message }) => {
       // An exception of its own has no severity, and ends its loading like a critical error.
