@@ -64,6 +64,7 @@ func (s *server) forgotten(t *testing.T) {
 
 // cycle publishes tags in an instant and goes, every other time with a goodbye.
 func cycle(t *testing.T, s *server, i int, tags []flvTag) error {
+	t.Helper()
 	c, _, err := publisher(t.Context(), s.addrs.RTMP, loopback(7, i), fmt.Sprintf("cycle-%03d", i%200))
 	if err != nil {
 		return err
