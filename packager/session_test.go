@@ -449,7 +449,7 @@ func TestWindowIsBounded(t *testing.T) {
 		if a, b := get(l.first-1), get(l.first-29); a != 200 || b != 200 {
 			t.Errorf("removed segments answer %d and %d, want 200 for as long as the playlist again", a, b)
 		}
-		if c := get(l.first - 33); c != 404 {
+		if c := get(l.first - 36); c != 404 {
 			t.Errorf("a segment removed long ago answers %d, want 404", c)
 		}
 		for _, s := range l.segments {

@@ -94,8 +94,9 @@ func (s *shelf) trim() {
 	for s.span(s.listed+1, len(s.segments)) >= s.limits.window {
 		s.unlist()
 	}
-	// Both round up by less than a target duration.
-	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window+2*s.limits.target {
+	// Each rounds up by a segment, which may last half a second more than the target,
+	// and two may have left at once.
+	for s.listed > 0 && s.span(1, s.listed) >= s.limits.window+3*s.limits.target+time.Second {
 		s.drop()
 	}
 }
