@@ -2,7 +2,7 @@
 // touch, whatever brought them there.
 
 import type { Geometry } from "./geometry";
-import { Lanes, type Body } from "./lanes";
+import { lanesOf, type Body, type Lanes } from "./lanes";
 import type { Entry } from "./plan";
 import type { Sky, Sprite } from "./sky";
 import type { Comment, Mode } from "../protocol";
@@ -66,7 +66,7 @@ export class Air {
   launch(what: Omit<Flight, "ends" | "sprite" | keyof Place>, p: Place & { ends: number }, stage: number): boolean {
     if (p.ends <= stage || this.flights.size >= most) return false;
     const { mode, color, role } = what.comment;
-    const sprite = this.sky.launch({ text: what.text, width: what.width, color, mode, role, own: what.own }, p);
+    const sprite = this.sky.launch({ text: what.text, width: what.width, color, mode, role, own: what.own }, { lane: p.lane, at: p.at, stage });
     const { key, comment, text, width, own, entry } = what;
     const flight: Flight = { key, comment, text, width, own, entry, sprite, lane: p.lane, at: p.at, planned: p.planned, ends: p.ends };
     this.flights.set(key, flight);
@@ -117,8 +117,4 @@ export class Air {
     this.lanes[f.comment.mode].remove(f.lane, f);
     f.sprite.land();
   }
-}
-
-function lanesOf(g: Geometry): Record<Mode, Lanes<Flight>> {
-  return { scroll: new Lanes(g.lanes, g.follow), top: new Lanes(g.fixedLanes, g.stand), bottom: new Lanes(g.fixedLanes, g.stand) };
 }

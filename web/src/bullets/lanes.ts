@@ -1,24 +1,33 @@
 // Who may share a lane. Pure; times in ms of one clock, widths in em of the
 // bullets' own font, so that the answer is the same on every screen of a shape.
 
+import type { Mode } from "../protocol";
+
 export interface Body {
   readonly at: number; // when its head enters at the right edge
   readonly width: number;
 }
 
-/** How long must lie between two entries into one lane. */
-export type Apart = (a: number, b: number) => number;
+/** How long must lie between the entries into one lane of a bullet so wide and the next one, so wide. */
+export type Apart = (ahead: number, behind: number) => number;
+
+/** How fast a bullet of a width moves, in em per ms. */
+export interface Speeds {
+  class(width: number): number;
+  speed(index: number): number;
+}
 
 /**
- * Scrolling bullets all take `time` from edge to edge, so a wide one is faster:
- * v = (W + w) / time. Two must not touch, neither when the second enters nor
- * when the first leaves; both come down to the wider of the two, and a real
- * stage that is wider than `stage` only makes it easier.
+ * Two must not touch, neither when the second enters nor, if it is faster, when
+ * the first leaves. That takes longest on the widest stage of a shape.
  */
-export function following(stage: number, time: number, gap: number): Apart {
-  return (a, b) => {
-    const w = Math.max(a, b);
-    return (time * (w + gap)) / (stage + w);
+export function following(speeds: Speeds, stage: { least: number; most: number }, gap: number): Apart {
+  const clear = Math.min(gap, stage.least);
+  return (ahead, behind) => {
+    const [first, second] = [speeds.speed(speeds.class(ahead)), speeds.speed(speeds.class(behind))];
+    const entered = (ahead + clear) / first;
+    const left = (stage.most + ahead) / first - (stage.most - clear) / second;
+    return Math.max(entered, left);
   };
 }
 
@@ -68,11 +77,17 @@ export class Lanes<B extends Body> {
   inTheWay(at: number, width: number): B[] {
     let fewest: B[] = [];
     this.lanes.forEach((all, lane) => {
-      const them = all.filter((b) => Math.abs(at - b.at) < this.apart(b.width, width));
+      const them = all.filter((b) => (b.at <= at ? at - b.at < this.apart(b.width, width) : b.at - at < this.apart(width, b.width)));
       if (lane === 0 || them.length < fewest.length) fewest = them;
     });
     return fewest;
   }
+}
+
+/** Empty lanes for every way to fly. */
+export function lanesOf<B extends Body>(g: { lanes: Record<Mode, number>; apart: Record<Mode, Apart> }): Record<Mode, Lanes<B>> {
+  const of = (mode: Mode): Lanes<B> => new Lanes(g.lanes[mode], g.apart[mode]);
+  return { scroll: of("scroll"), top: of("top"), bottom: of("bottom") };
 }
 
 /** Index of the first body later than `at`; almost always near the end. */

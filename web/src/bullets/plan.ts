@@ -7,7 +7,7 @@
 // after a seek the bullets of that moment fly again.
 
 import type { Geometry } from "./geometry";
-import { Lanes } from "./lanes";
+import { lanesOf, type Lanes } from "./lanes";
 import type { Comment, Mode } from "../protocol";
 
 export interface Growth {
@@ -36,7 +36,7 @@ export class Plan {
   private lanes: Record<Mode, Lanes<Entry>>;
 
   constructor(private geometry: Geometry) {
-    this.lanes = this.fresh();
+    this.lanes = lanesOf(this.geometry);
   }
 
   get size(): number {
@@ -70,7 +70,7 @@ export class Plan {
   /** A stage of another shape: every lane anew, in the order in which the comments came. */
   relay(g: Geometry): void {
     this.geometry = g;
-    this.lanes = this.fresh();
+    this.lanes = lanesOf(this.geometry);
     for (const e of this.byId.values()) this.lay(e);
   }
 
@@ -116,11 +116,6 @@ export class Plan {
       this.byId.delete(e.comment.id);
       this.lanes[e.comment.mode].remove(e.lane, e);
     }
-  }
-
-  private fresh(): Record<Mode, Lanes<Entry>> {
-    const { lanes, fixedLanes, follow, stand } = this.geometry;
-    return { scroll: new Lanes(lanes, follow), top: new Lanes(fixedLanes, stand), bottom: new Lanes(fixedLanes, stand) };
   }
 
   /** Index of the first entry later than `at`. */

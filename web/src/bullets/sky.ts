@@ -1,6 +1,9 @@
-// What is on the screen: one element for each bullet in flight, taken from a
-// pool, moved by one Web Animation, so that the browser moves it without our
-// script. Thin on purpose: every decision is taken in wall.ts.
+// What is on the screen. Thin on purpose: every decision is taken in wall.ts.
+//
+// Bullets of one speed that start within two seconds ride in one train: one
+// element, one layer, one Web Animation. The browser moves a few dozen trains
+// without our script, where three hundred moving elements would cost it more
+// than a frame each time anything in the page changes.
 
 import type { Geometry } from "./geometry";
 import type { Mode, Role } from "../protocol";
@@ -17,6 +20,7 @@ export interface Look {
 export interface Spot {
   lane: number;
   at: number; // stage time at which it enters
+  stage: number; // stage time now
 }
 
 /** One bullet on the screen. */
@@ -32,25 +36,35 @@ export interface Sky {
   shape(g: Geometry): void;
 }
 
+const boarding = 2000; // ms of stage time in which bullets get on a train
+
 class Bullet implements Sprite {
   readonly element = document.createElement("div");
-  animation: Animation | null = null;
-  at = 0;
-  private readonly words = document.createElement("span");
+  train: Train | null = null;
+  private readonly words = document.createTextNode("");
+  private readonly box = document.createElement("span"); // for who has a frame or a ground; most have none
   private readonly count = document.createElement("b");
   private total = 1;
 
   constructor(private readonly landed: (b: Bullet) => void) {
     this.element.dataset.testid = "bullet";
-    this.words.dir = "auto"; // a text from right to left turns around inside its own box only
-    this.element.append(this.words);
   }
 
-  dress(look: Look): void {
-    const classes = ["bullet", look.mode, look.role, look.own ? "own" : "others"].join(" ");
+  dress(look: Look, place: { x: number; y: number; width: number }): void {
+    // What may rise out of its line is cut; for everybody it would cost a clip each.
+    const tall = /\p{M}/u.test(look.text) ? "tall" : "";
+    const classes = ["bullet", look.mode, look.role, look.own ? "own" : "others", tall].join(" ");
     if (this.element.className !== classes) this.element.className = classes;
-    if (this.words.textContent !== look.text) this.words.textContent = look.text;
-    this.element.style.color = look.color;
+    this.words.data = look.text;
+    if (look.own || look.role !== "viewer" || look.mode !== "scroll") {
+      this.box.replaceChildren(this.words);
+      this.element.replaceChildren(this.box);
+    } else this.element.replaceChildren(this.words);
+    const { style } = this.element;
+    style.color = look.color;
+    style.width = `${place.width}px`;
+    style.left = `${place.x}px`;
+    style.top = `${place.y}px`;
   }
 
   badge(total: number): void {
@@ -63,79 +77,130 @@ class Bullet implements Sprite {
     this.count.textContent = `×${total}`;
     this.count.dataset.digits = String(String(total).length);
     if (!this.count.isConnected) this.element.append(this.count);
-    this.count.animate({ scale: ["1.4", "1"] }, { duration: 200, easing: "ease-out" });
   }
 
   land(): void {
-    this.animation?.cancel();
-    this.animation = null;
     this.badge(1);
     this.element.remove();
     this.landed(this);
   }
 }
 
+/** Bullets of one speed; `from` is the stage time at which x = 0 of the train enters. */
+class Train {
+  readonly element = document.createElement("div");
+  riders = 0;
+  private readonly animation: Animation;
+
+  constructor(
+    readonly from: number,
+    readonly speed: number, // px per ms of stage time
+    width: number,
+    lasts: number,
+  ) {
+    this.element.className = "train";
+    this.animation = this.element.animate(
+      { transform: [`translate(${width}px,0)`, `translate(${width - speed * lasts}px,0)`] },
+      { duration: lasts, fill: "both" },
+    );
+  }
+
+  /** Puts it where the stage's clock says. A start time of our own spares it the wait for the next frame. */
+  sync(clock: Clock): void {
+    const { animation } = this;
+    if (clock.rate === 0) {
+      animation.pause();
+      animation.currentTime = clock.stage - this.from;
+      return;
+    }
+    animation.playbackRate = clock.rate;
+    animation.startTime = clock.now - (clock.stage - this.from) / clock.rate;
+  }
+
+  end(): void {
+    this.animation.cancel();
+    this.element.remove();
+  }
+}
+
+/** What the stage's clock said at a moment of performance.now(). */
+interface Clock {
+  now: number;
+  stage: number;
+  rate: number;
+}
+
 export class Screen implements Sky {
   private readonly pool: Bullet[] = [];
-  private readonly flying = new Set<Bullet>();
+  private readonly trains = new Set<Train>();
+  private boards: (Train | undefined)[] = []; // by class of speed: who still takes bullets
+  private readonly standing = document.createElement("div"); // top and bottom bullets, above the trains
   private geometry: Geometry | null = null;
-  private rate = 1;
-  private ahead = 0; // ms from the stage's clock to performance.now(), as it is now
+  private clock: Clock = { now: 0, stage: 0, rate: 1 };
 
-  constructor(private readonly layer: HTMLElement) {}
+  constructor(private readonly layer: HTMLElement) {
+    this.standing.className = "standing";
+    layer.append(this.standing);
+  }
 
   shape(g: Geometry): void {
     this.geometry = g;
+    this.boards = [];
     this.layer.style.fontSize = `${g.font}px`;
     this.layer.style.setProperty("--lane", `${Math.ceil(g.lane)}px`);
   }
 
   pace(stage: number, rate: number): void {
-    const now = performance.now();
-    this.ahead = rate === 0 ? stage : now - stage / rate;
-    if (rate === this.rate) return;
-    this.rate = rate;
-    for (const b of this.flying) this.sync(b);
+    const changed = rate !== this.clock.rate;
+    this.clock = { now: performance.now(), stage, rate };
+    if (changed) for (const t of this.trains) t.sync(this.clock);
   }
 
   launch(look: Look, spot: Spot): Sprite {
     const bullet = this.pool.pop() ?? new Bullet((b) => this.landed(b));
     const g = this.geometry!;
-    bullet.dress(look);
-    bullet.at = spot.at;
     const width = Math.ceil(look.width * g.font);
-    bullet.element.style.width = `${width}px`;
-    const y = Math.round((look.mode === "bottom" ? g.lanes - 1 - spot.lane : spot.lane) * g.lane);
-    this.layer.append(bullet.element);
-    if (look.mode === "scroll") this.move(bullet, width, y);
-    else bullet.element.style.transform = `translate(${Math.round((g.width - width) / 2)}px,${y}px)`;
-    this.flying.add(bullet);
+    if (look.mode === "scroll") {
+      const train = this.board(g.pace.class(look.width), spot.stage);
+      bullet.dress(look, { x: Math.round(train.speed * (spot.at - train.from)), y: Math.round(spot.lane * g.lane), width });
+      bullet.train = train;
+      train.riders++;
+      train.element.append(bullet.element);
+    } else {
+      const lane = look.mode === "top" ? spot.lane : g.lanes.scroll - 1 - spot.lane;
+      bullet.dress(look, { x: Math.round((g.width - width) / 2), y: Math.round(lane * g.lane), width });
+      this.standing.append(bullet.element);
+    }
     return bullet;
   }
 
-  private move(bullet: Bullet, width: number, y: number): void {
+  /** The train of a class of speed that takes bullets at `stage`. */
+  private board(index: number, stage: number): Train {
+    const boards = this.boards[index];
+    if (boards && stage >= boards.from && stage - boards.from < boarding) return boards;
     const g = this.geometry!;
-    bullet.animation = bullet.element.animate(
-      { transform: [`translate(${g.width}px,${y}px)`, `translate(${-width}px,${y}px)`] },
-      { duration: g.scroll, fill: "both" }, // past its end it stays outside until it is taken away
-    );
-    this.sync(bullet);
-  }
-
-  /** Puts a bullet where the stage's clock says. A start time of our own spares it the wait for the next frame. */
-  private sync({ animation, at }: Bullet): void {
-    if (!animation) return;
-    if (this.rate === 0) {
-      animation.pause();
-      animation.currentTime = this.ahead - at;
-      return;
-    }
-    animation.playbackRate = this.rate;
-    animation.startTime = this.ahead + at / this.rate;
+    const train = new Train(stage, g.pace.speed(index) * g.font, g.width, boarding + g.longest);
+    train.sync(this.clock);
+    this.boards[index] = train;
+    this.trains.add(train);
+    this.layer.append(train.element);
+    if (boards) this.retire(boards);
+    return train;
   }
 
   private landed(bullet: Bullet): void {
-    this.flying.delete(bullet);
     this.pool.push(bullet);
+    const { train } = bullet;
+    bullet.train = null;
+    if (!train) return;
+    train.riders--;
+    this.retire(train);
+  }
+
+  /** A train ends when nobody rides it and nobody will. */
+  private retire(train: Train): void {
+    if (train.riders > 0 || this.boards.includes(train)) return;
+    train.end();
+    this.trains.delete(train);
   }
 }

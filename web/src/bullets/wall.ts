@@ -19,8 +19,12 @@ const grace = 300; // ms: a little late is not late; it enters where it should b
 const badgeRoom = 3.2; // em behind every text, for the number of a combo
 const padding = 0.5; // em around every text
 const pill = 1; // em more for who wears one
-const longestNap = 250; // ms between two looks at the playhead
-const shortestNap = 16;
+// Whoever is due this soon is put outside of the edge, to be moved in by the
+// browser to the frame: a page that changes 20 times a second has time left.
+const early = 60; // ms
+const shortestNap = 50; // ms between two looks at the playhead
+const longestNap = 250;
+const countEvery = 200; // ms: numbers that change faster cannot be read
 
 /** The page's own names of the reader's comments, by id. */
 export type Own = ReadonlyMap<string, string>;
@@ -53,6 +57,7 @@ export class Wall {
   private readonly fit: ReturnType<typeof fitter>;
   private passed: number | null = null; // media time up to which bullets have been started
   private drawing = true;
+  private counted = -countEvery;
 
   constructor(private readonly options: WallOptions) {
     this.air = new Air(this.geometry, options.sky);
@@ -78,7 +83,7 @@ export class Wall {
     for (const c of comments) {
       const e = this.entry(c, null);
       if (!this.plan.add(e) || this.claim(e, own.get(c.id))) continue;
-      here ||= this.passed !== null && e.at <= this.passed && this.passed - e.at < this.span(c.mode);
+      here ||= this.passed !== null && e.at <= this.passed && this.passed - e.at < this.geometry.longest;
     }
     if (here) this.refly();
   }
@@ -91,7 +96,7 @@ export class Wall {
     const media = this.media();
     const wish = media === null ? -1 : this.plan.probe(c.mode, media + this.delay, width);
     // Where the picture stands, so do bullets: this one inside the edge, to be read.
-    const age = this.timeline.rate > 0 || c.mode !== "scroll" ? 0 : this.entering(width);
+    const age = this.timeline.rate > 0 || c.mode !== "scroll" ? 0 : this.geometry.pace.entry(width);
     const at = this.stage() - age;
     const place = this.place(c.mode, { at, width, wish }) ?? this.air.makeRoom(c.mode, at, width);
     if (place) this.launch({ key, comment: c, text, width, entry: null, own: true }, place);
@@ -127,13 +132,13 @@ export class Wall {
     this.look();
     const [stage, media] = [this.stage(), this.media()];
     this.air.sweep(stage);
-    if (media !== null && this.passed !== null) {
-      for (const e of this.plan.between(this.passed, media)) this.enter(e, stage - (media - e.at));
-      this.passed = Math.max(this.passed, media);
-      this.air.count(media);
-      this.plan.trim(media);
-    }
-    return this.nap(stage, media);
+    if (media === null || this.passed === null) return this.nap(stage, Infinity);
+    const soon = media + early * this.timeline.rate;
+    for (const e of this.plan.between(this.passed, soon)) this.enter(e, stage - (media - e.at));
+    this.passed = Math.max(this.passed, soon);
+    this.count(media);
+    this.plan.trim(media);
+    return this.nap(stage, (this.plan.next(this.passed) ?? Infinity) - soon);
   }
 
   /** Reads the playhead and follows it. */
@@ -180,6 +185,13 @@ export class Wall {
     e.growth.push({ at, total: k.total });
   }
 
+  private count(media: number): void {
+    const now = this.options.now();
+    if (now - this.counted < countEvery) return;
+    this.counted = now;
+    this.air.count(media);
+  }
+
   /** A bullet at its place in the plan, or beside it when somebody is there who is not in the plan. */
   private enter(e: Entry, at: number): void {
     if (e.lane < 0 || e.spent || !this.ready() || this.air.has(e.comment.id)) return;
@@ -201,7 +213,7 @@ export class Wall {
     const free = (lane: number): boolean =>
       this.air.fits(mode, { ...b, lane }) &&
       (moment === null || this.plan.leaves(mode, { lane, at: moment, width: b.width }, self));
-    const count = this.lanes(mode);
+    const count = this.geometry.lanes[mode];
     const below = moment !== null && mode === "scroll";
     if (free(b.wish)) return { lane: b.wish, at: b.at, planned: false };
     for (let i = 0; i < count; i++) {
@@ -213,7 +225,7 @@ export class Wall {
 
   private launch(what: Omit<Flight, "ends" | "sprite" | keyof Place>, p: Place): void {
     if (this.options.blocks?.(what.comment)) return;
-    if (this.air.launch(what, { ...p, ends: p.at + this.span(what.comment.mode) }, this.stage())) this.shown++;
+    if (this.air.launch(what, { ...p, ends: p.at + this.geometry.pace.span(what.comment.mode, what.width) }, this.stage())) this.shown++;
   }
 
   /** Draws the moment as it is: what the plan has in flight, and whoever flew beside it. */
@@ -225,8 +237,7 @@ export class Wall {
     const [stage, media] = [this.stage(), this.media()];
     const beside = new Set(strays.map((f) => f.key));
     if (media !== null) {
-      const longest = Math.max(this.geometry.scroll, this.geometry.fixed);
-      for (const e of this.plan.between(media - longest, media)) {
+      for (const e of this.plan.between(media - this.geometry.longest, media)) {
         if (!beside.has(e.comment.id)) this.enter(e, stage - (media - e.at));
       }
     }
@@ -270,26 +281,9 @@ export class Wall {
     return { text, width: width + badgeRoom + padding + (c.role === "host" ? pill : 0) };
   }
 
-  private lanes(mode: Mode): number {
-    return mode === "scroll" ? this.geometry.lanes : this.geometry.fixedLanes;
-  }
-
-  private span(mode: Mode): number {
-    return mode === "scroll" ? this.geometry.scroll : this.geometry.fixed;
-  }
-
-  /** ms until a bullet is wholly on the stage. */
-  private entering(width: number): number {
-    const stage = this.geometry.width / this.geometry.font;
-    return (this.geometry.scroll * width) / (stage + width);
-  }
-
-  private nap(stage: number, media: number | null): number {
+  private nap(stage: number, due: number): number {
     const { rate } = this.timeline;
-    if (rate === 0) return longestNap;
-    const next = media === null ? null : this.plan.next(media);
-    const due = next === null || media === null ? Infinity : next - media;
-    const wait = Math.min(due, this.air.firstEnd - stage) / rate;
+    const wait = rate === 0 ? Infinity : Math.min(due, this.air.firstEnd - stage) / rate;
     return Math.min(Math.max(wait, shortestNap), longestNap);
   }
 

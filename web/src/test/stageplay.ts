@@ -35,7 +35,7 @@ class FakeSky implements Sky {
   constructor(private readonly now: () => number) {}
 
   launch(look: Look, spot: Spot): Sprite {
-    const s: Seen = { ...look, lane: spot.lane, at: spot.at, total: 1, landed: false, began: this.now() };
+    const s: Seen = { ...look, ...spot, total: 1, landed: false, began: this.now() };
     this.seen.push(s);
     return { badge: (n) => (s.total = n), land: () => (s.landed = true) };
   }

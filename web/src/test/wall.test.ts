@@ -7,11 +7,11 @@ test("a bullet flies when the playhead reaches its moment and the delay", () => 
   for (const behind of [0, 2000, 8000, 25_000]) {
     const p = new Play({ behind });
     p.tell([comment(start, { text: "now" })]);
-    p.pass(behind + 399);
+    p.pass(behind + 339);
     assert.deepEqual(p.up, [], `${behind} ms behind: too early`);
-    p.pass(20);
-    assert.deepEqual(p.up, ["now"]);
-    p.pass(8000);
+    p.pass(61);
+    assert.equal(p.one("now").at, behind + 400, "to the millisecond, whenever it was put there");
+    p.pass(shape.pace.span("scroll", p.one("now").width) + 50);
     assert.deepEqual(p.up, [], "it has flown");
   }
 });
@@ -67,10 +67,11 @@ test("a bullet moves with the picture: pause, and another rate", () => {
   assert.equal(p.sky.rate, 0);
   assert.equal(p.up.length, 1, "it stands while the picture does");
   p.rate = 2;
-  p.pass(3600);
+  const left = 400 + shape.pace.span("scroll", p.one("hello").width) - 1000;
+  p.pass(left / 2 - 100);
   assert.equal(p.up.length, 1);
   assert.equal(p.sky.rate, 2);
-  p.pass(200); // 400 + 8000 ms of media
+  p.pass(200);
   assert.equal(p.up.length, 0, "twice as fast through the rest");
 });
 
@@ -136,9 +137,11 @@ test("everybody of one shape sees the same wall, at the edge and behind, in a sm
 /** Whether two flights ever touch, on a stage of `width` em. */
 function touch(a: Seen, b: Seen, width: number): boolean {
   if (a.mode !== b.mode || a.lane !== b.lane) return false;
-  if (a.mode !== "scroll") return Math.abs(a.at - b.at) < shape.fixed;
-  for (let t = Math.max(a.at, b.at); t <= Math.min(a.at, b.at) + shape.scroll; t += 100) {
-    const x = (s: Seen): number => width - ((width + s.width) * (t - s.at)) / shape.scroll;
+  const { pace } = shape;
+  const ends = (s: Seen): number => s.at + pace.span(s.mode, s.width);
+  if (a.mode !== "scroll") return a.at < ends(b) && b.at < ends(a);
+  for (let t = Math.max(a.at, b.at); t <= Math.min(ends(a), ends(b)); t += 100) {
+    const x = (s: Seen): number => width - pace.speed(pace.class(s.width)) * (t - s.at);
     if (x(a) < x(b) + b.width - 1e-6 && x(b) < x(a) + a.width - 1e-6) return true;
   }
   return false;
@@ -191,7 +194,7 @@ test("an own comment finds a place on a full wall, and one that is refused goes"
   const p = new Play();
   p.tell(Array.from({ length: 60 }, () => comment(start - 400)));
   const full = p.up.length;
-  assert.equal(full, shape.lanes);
+  assert.equal(full, shape.lanes.scroll);
   p.wall.own("me-1", comment(start, { text: "mine" }));
   p.one("mine");
   assert.equal(p.up.length, full, "one made room");
@@ -205,7 +208,7 @@ test("while the picture stands an own comment can be read", () => {
   p.wall.step();
   p.wall.own("me-1", comment(start, { text: "mine" }));
   const s = p.one("mine");
-  const moved = ((0 - s.at) / shape.scroll) * (1280 / shape.font + s.width);
+  const moved = (0 - s.at) * shape.pace.speed(shape.pace.class(s.width));
   assert.ok(Math.abs(moved - s.width) < 0.01, `its head is ${moved} em inside, its width is ${s.width}`);
 });
 
