@@ -21,13 +21,18 @@ export interface Flight extends Body, Place {
   readonly ends: number; // stage time
   readonly sprite: Sprite;
   entry: Entry | null; // null = nobody else knows it yet
+  total: number; // of its combo, as shown
 }
+
+/** What flies, before it has a place. */
+export type Cargo = Pick<Flight, "key" | "comment" | "text" | "width" | "own" | "entry">;
 
 // What a slow computer still draws at 60 frames/s.
 const most = 400;
 
 export class Air {
   private flights = new Map<string, Flight>();
+  private readonly combos = new Set<Flight>();
   private lanes: Record<Mode, Lanes<Flight>>;
 
   constructor(
@@ -47,6 +52,11 @@ export class Air {
     return first;
   }
 
+  /** Whether a combo is in flight. */
+  get counting(): boolean {
+    return this.combos.size > 0;
+  }
+
   has(key: string): boolean {
     return this.flights.has(key);
   }
@@ -63,13 +73,14 @@ export class Air {
   }
 
   /** Starts a flight, unless there is no point in it. */
-  launch(what: Omit<Flight, "ends" | "sprite" | keyof Place>, p: Place & { ends: number }, stage: number): boolean {
+  launch(what: Cargo, p: Place & { ends: number }, stage: number): boolean {
     if (p.ends <= stage || this.flights.size >= most) return false;
     const { mode, color, role } = what.comment;
     const sprite = this.sky.launch({ text: what.text, width: what.width, color, mode, role, own: what.own }, { lane: p.lane, at: p.at, stage });
     const { key, comment, text, width, own, entry } = what;
-    const flight: Flight = { key, comment, text, width, own, entry, sprite, lane: p.lane, at: p.at, planned: p.planned, ends: p.ends };
+    const flight: Flight = { key, comment, text, width, own, entry, sprite, total: 1, lane: p.lane, at: p.at, planned: p.planned, ends: p.ends };
     this.flights.set(key, flight);
+    if (entry && entry.growth.length > 0) this.combos.add(flight);
     this.lanes[mode].put(p.lane, flight);
     return true;
   }
@@ -95,12 +106,28 @@ export class Air {
     for (const f of this.flights.values()) if (f.ends <= stage) this.land(f);
   }
 
-  /** Every combo shows the total of the newest count that has been passed. */
-  count(media: number): void {
-    for (const { entry, sprite } of this.flights.values()) {
-      if (!entry || entry.growth.length === 0) continue;
-      sprite.badge(entry.growth.reduce((total, g) => (g.at <= media ? Math.max(total, g.total) : total), 1));
+  /**
+   * Combos show the total of the newest count that has been passed. At most
+   * `budget` change at once, the longest unchanged first, so that a surge does
+   * not cost a frame.
+   */
+  count(media: number, budget = Infinity): void {
+    for (const f of this.combos) {
+      if (budget <= 0) return;
+      const total = totalAt(f.entry!, media);
+      if (total === f.total) continue;
+      f.total = total;
+      f.sprite.badge(total);
+      this.combos.delete(f);
+      this.combos.add(f);
+      budget--;
     }
+  }
+
+  /** The combo of a comment has grown. */
+  grown(key: string): void {
+    const f = this.flights.get(key);
+    if (f) this.combos.add(f);
   }
 
   clear(): void {
@@ -114,7 +141,11 @@ export class Air {
 
   private land(f: Flight): void {
     this.flights.delete(f.key);
+    this.combos.delete(f);
     this.lanes[f.comment.mode].remove(f.lane, f);
     f.sprite.land();
   }
 }
+
+const totalAt = (e: Entry, media: number): number =>
+  e.growth.reduce((total, g) => (g.at <= media ? Math.max(total, g.total) : total), 1);

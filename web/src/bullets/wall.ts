@@ -5,7 +5,7 @@
 // there. What comes too late for its place in the plan, up to `lateLimit`,
 // flies at once, where it is in nobody's way; so does the reader's own.
 
-import { Air, type Flight, type Place } from "./air";
+import { Air, type Cargo, type Flight, type Place } from "./air";
 import { geometry, type Geometry } from "./geometry";
 import { Plan, type Entry } from "./plan";
 import { defaults, type Settings } from "./settings";
@@ -24,7 +24,8 @@ const pill = 1; // em more for who wears one
 const early = 60; // ms
 const shortestNap = 50; // ms between two looks at the playhead
 const longestNap = 250;
-const countEvery = 200; // ms: numbers that change faster cannot be read
+const comboNap = 100; // numbers on the screen grow more often than bullets start
+const countsAtOnce = 8;
 
 /** The page's own names of the reader's comments, by id. */
 export type Own = ReadonlyMap<string, string>;
@@ -57,7 +58,6 @@ export class Wall {
   private readonly fit: ReturnType<typeof fitter>;
   private passed: number | null = null; // media time up to which bullets have been started
   private drawing = true;
-  private counted = -countEvery;
 
   constructor(private readonly options: WallOptions) {
     this.air = new Air(this.geometry, options.sky);
@@ -136,9 +136,9 @@ export class Wall {
     const soon = media + early * this.timeline.rate;
     for (const e of this.plan.between(this.passed, soon)) this.enter(e, stage - (media - e.at));
     this.passed = Math.max(this.passed, soon);
-    this.count(media);
+    this.air.count(media, countsAtOnce);
     this.plan.trim(media);
-    return this.nap(stage, (this.plan.next(this.passed) ?? Infinity) - soon);
+    return Math.min(this.nap(stage, (this.plan.next(this.passed) ?? Infinity) - soon), this.air.counting ? comboNap : longestNap);
   }
 
   /** Reads the playhead and follows it. */
@@ -183,13 +183,7 @@ export class Wall {
     if (!e) return;
     const at = e.told === null ? Math.max(e.at, this.media() ?? e.at) : e.at + (t - e.told);
     e.growth.push({ at, total: k.total });
-  }
-
-  private count(media: number): void {
-    const now = this.options.now();
-    if (now - this.counted < countEvery) return;
-    this.counted = now;
-    this.air.count(media);
+    this.air.grown(k.id);
   }
 
   /** A bullet at its place in the plan, or beside it when somebody is there who is not in the plan. */
@@ -223,7 +217,7 @@ export class Wall {
     return null;
   }
 
-  private launch(what: Omit<Flight, "ends" | "sprite" | keyof Place>, p: Place): void {
+  private launch(what: Cargo, p: Place): void {
     if (this.options.blocks?.(what.comment)) return;
     if (this.air.launch(what, { ...p, ends: p.at + this.geometry.pace.span(what.comment.mode, what.width) }, this.stage())) this.shown++;
   }
@@ -296,4 +290,4 @@ export class Wall {
   }
 }
 
-const flightOf = (e: Entry) => ({ key: e.comment.id, comment: e.comment, text: e.text, width: e.width, entry: e, own: false });
+const flightOf = (e: Entry): Cargo => ({ key: e.comment.id, comment: e.comment, text: e.text, width: e.width, entry: e, own: false });
