@@ -36,6 +36,7 @@ export interface Sky {
   shape(g: Geometry): void;
 }
 
+const unseen = 4; // ms: less than a pixel
 const boarding = 2000; // ms of stage time in which bullets get on a train
 
 class Bullet implements Sprite {
@@ -151,9 +152,12 @@ export class Screen implements Sky {
   }
 
   pace(stage: number, rate: number): void {
-    const changed = rate !== this.clock.rate;
-    this.clock = { now: performance.now(), stage, rate };
-    if (changed) for (const t of this.trains) t.sync(this.clock);
+    const now = performance.now();
+    const { clock } = this;
+    const expected = clock.stage + (now - clock.now) * clock.rate;
+    this.clock = { now, stage, rate };
+    if (rate === clock.rate && Math.abs(stage - expected) < unseen) return;
+    for (const t of this.trains) t.sync(this.clock);
   }
 
   launch(look: Look, spot: Spot): Sprite {

@@ -14,11 +14,15 @@ export interface Reading {
 /** on: as expected; jump: another moment, or the first one; lost: the picture is gone. */
 export type Verdict = "on" | "jump" | "lost";
 
-// Below this a difference is the media clock's own unsteadiness, not a seek.
+// Below this a difference is a picture that starts or stalls a little, not a seek.
 const slack = 250; // ms
+// And below this it is the unsteadiness of its clock, which nobody sees.
+const steady = 20;
 
 export class Timeline {
   rate = 1;
+  /** Whether a picture that stood is said to move, and has not yet. */
+  starting = false;
   private clock = 0;
   private offset: number | null = null; // media − clock
 
@@ -36,13 +40,21 @@ export class Timeline {
     this.clock = this.stage(now);
     this.since = now;
     const before = this.offset;
+    this.starting = false;
     if (r.at === null) {
       this.rate = 1;
       this.offset = null;
       return before === null ? "on" : "lost";
     }
-    this.rate = r.rate;
-    this.offset = r.at - this.clock;
-    return before !== null && Math.abs(this.offset - before) <= slack ? "on" : "jump";
+    const off = before === null ? Infinity : r.at - (this.clock + before);
+    // A player says that it plays before its picture does.
+    this.starting = this.rate === 0 && r.rate > 0 && Math.abs(off) < 1;
+    this.rate = this.starting ? 0 : r.rate;
+    if (Math.abs(off) > slack) {
+      this.offset = r.at - this.clock;
+      return "jump";
+    }
+    if (Math.abs(off) > steady) this.clock += off; // what is in flight moves with the picture
+    return "on";
   }
 }

@@ -276,7 +276,8 @@ export class Wall {
   }
 
   private nap(stage: number, due: number): number {
-    const { rate } = this.timeline;
+    const { rate, starting } = this.timeline;
+    if (starting) return shortestNap;
     const wait = rate === 0 ? Infinity : Math.min(due, this.air.firstEnd - stage) / rate;
     return Math.min(Math.max(wait, shortestNap), longestNap);
   }
