@@ -16,8 +16,8 @@ const { values } = parseArgs({
     shown: { type: "string", default: "60" },
     seconds: { type: "string", default: "20" },
     size: { type: "string", default: "0.75" },
-    width: { type: "string", default: "1920" },
-    height: { type: "string", default: "1080" },
+    width: { type: "string", default: "1700" },
+    height: { type: "string", default: "720" },
     screenshot: { type: "string" },
     trace: { type: "string" }, // a file for chrome://tracing
     empty: { type: "boolean", default: false }, // the same page without a bullet
@@ -53,8 +53,14 @@ await cdp.send("Performance.enable");
 await cdp.send("Emulation.setCPUThrottlingRate", { rate: Number(values.throttle) });
 
 const metrics = async () => Object.fromEntries((await cdp.send("Performance.getMetrics")).metrics.map((m) => [m.name, m.value]));
+const root = await browser.newBrowserCDPSession();
+const spent = async () => {
+  const { processInfo } = await root.send("SystemInfo.getProcessInfo");
+  const of = (type) => processInfo.filter((p) => p.type === type).reduce((sum, p) => sum + p.cpuTime, 0);
+  return { renderer: of("renderer"), gpu: of("GPU") };
+};
 const load = await readFile("/proc/loadavg", "utf8").catch(() => "?");
-const before = await metrics();
+const [before, spentBefore] = [await metrics(), await spent()];
 if (values.trace) await browser.startTracing(tab, { path: values.trace, categories: ["devtools.timeline", "disabled-by-default-devtools.timeline", "toplevel", "cc"] });
 const measuring = tab.evaluate((o) => window.measure(o), {
   perSecond: Number(values.comments), shown: values.empty ? 0.001 : Number(values.shown),
@@ -65,7 +71,7 @@ if (values.screenshot) {
   await tab.screenshot({ path: values.screenshot });
 }
 const result = await measuring;
-const after = await metrics();
+const [after, spentAfter] = [await metrics(), await spent()];
 if (values.trace) await browser.stopTracing();
 await browser.close();
 server.close();
@@ -79,3 +85,5 @@ console.log(`load ${load.split(" ")[0]}, throttle ${values.throttle}×, ${values
 console.log(`on screen  mean ${mean.toFixed(0)}, least ${Math.min(...result.flying)}, most ${Math.max(...result.flying)}; drawn ${result.shown}; pairs that touch ${result.overlaps}`);
 console.log(`frames     ${sorted.length} in ${values.seconds} s; p50 ${at(0.5)}  p95 ${at(0.95)}  p99 ${at(0.99)}  max ${at(1)} ms; above 20 ms: ${sorted.filter((f) => f > 20).length}`);
 console.log(`main thread ${share("TaskDuration")} busy: script ${share("ScriptDuration")}, style ${share("RecalcStyleDuration")}, layout ${share("LayoutDuration")}`);
+const cpu = (type) => ((spentAfter[type] - spentBefore[type]) / all).toFixed(2);
+console.log(`CPU seconds each second: page ${cpu("renderer")} (with what the throttle burns), compositor without a GPU ${cpu("gpu")}`);
