@@ -15,7 +15,7 @@ func TestPlayersGoOnLong(t *testing.T) {
 		{name: "away 30 s", away: 30 * time.Second, slack: 2},
 		{name: "another H.264 profile", after: film{profile: "baseline"}, slack: 2},
 		{name: "sound at another rate", after: film{rate: 44100}, slack: 2},
-		{name: "server killed", server: true, slack: 10},
+		{name: "server killed", server: true, slack: 10, reloads: "shaka"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
