@@ -33,7 +33,7 @@ func parseHead(text string) (h head, ok bool) {
 		name, value, found := strings.Cut(line, ":")
 		value = strings.Trim(value, " \t")
 		// A name is a token (RFC 9110, 5.1): not so the folded rest of the line before.
-		if !found || !made(name, isToken) || !made(value, isText) {
+		if !found || name == "" || !made(name, isToken) || !made(value, isText) {
 			return head{}, false
 		}
 		name = http.CanonicalHeaderKey(name)
@@ -65,7 +65,7 @@ func (h *head) start(line string) bool {
 // field reads a header field, its name in canonical form; false says that the request
 // is not for the lane.
 func (h *head) field(name, value string) bool {
-	var first *string // http.Header.Get returns the first line of a field
+	var first *string
 	switch name {
 	case "Accept-Encoding":
 		first = &h.accepts
@@ -82,9 +82,13 @@ func (h *head) field(name, value string) bool {
 	case "Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade":
 		return false
 	}
-	if first != nil && *first == "" {
-		*first = value
+	if first == nil {
+		return true
 	}
+	if value == "" || *first != "" { // which of two counts is no question for us
+		return false
+	}
+	*first = value
 	return true
 }
 
@@ -118,5 +122,5 @@ func isHost(c byte) bool {
 
 // isToken is RFC 9110, 5.6.2.
 func isToken(c byte) bool {
-	return isAlphanumeric(c) || c == '-' || c == '_' || c-'!' < 15 && c != '"' && c != '(' && c != ')' && c != ',' || c == '^' || c == '`' || c == '|' || c == '~'
+	return isAlphanumeric(c) || c == '-' || c == '_' || c-'!' < 14 && c != '"' && c != '(' && c != ')' && c != ',' || c == '^' || c == '`' || c == '|' || c == '~'
 }

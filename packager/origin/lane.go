@@ -120,7 +120,7 @@ func (l *Lane) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing {
-		return net.ErrClosed
+		return nil
 	}
 	l.closing = true
 	close(l.stopped)
@@ -130,7 +130,7 @@ func (l *Lane) Close() error {
 // Shutdown stops accepting, closes the connections that wait for a request, lets answers
 // be finished until ctx ends, and closes what is left then.
 func (l *Lane) Shutdown(ctx context.Context) error {
-	_ = l.Close() // the server may have done it
+	_ = l.Close() // the server's Shutdown has done it and said what went wrong
 	l.each(func(c *laneConn) { c.SetReadDeadline(time.Unix(1, 0)) })
 	idle := make(chan struct{})
 	go func() { l.running.Wait(); close(idle) }()
