@@ -83,7 +83,7 @@ func (l *Lane) enter(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing {
-		conn.Close()
+		_ = conn.Close()
 		return
 	}
 	l.conns[c] = struct{}{}
@@ -101,7 +101,7 @@ func (l *Lane) handOver(conn net.Conn) {
 	select {
 	case l.handed <- conn:
 	case <-l.stopped:
-		conn.Close()
+		_ = conn.Close()
 	}
 }
 
@@ -131,7 +131,7 @@ func (l *Lane) Close() error {
 // be finished until ctx ends, and closes what is left then.
 func (l *Lane) Shutdown(ctx context.Context) error {
 	_ = l.Close() // the server's Shutdown has done it and said what went wrong
-	l.each(func(c *laneConn) { c.SetReadDeadline(time.Unix(1, 0)) })
+	l.each(func(c *laneConn) { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 	idle := make(chan struct{})
 	go func() { l.running.Wait(); close(idle) }()
 	select {
@@ -139,7 +139,7 @@ func (l *Lane) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	l.each(func(c *laneConn) { c.Close() })
+	l.each(func(c *laneConn) { _ = c.Close() })
 	<-idle
 	return context.Cause(ctx)
 }

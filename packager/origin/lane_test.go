@@ -44,7 +44,7 @@ func build(t *testing.T, opts origin.Options, change func(*http.Server)) *street
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/hls/", s.handler)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%s of %s", r.URL.Path, r.Proto) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "%s of %s", r.URL.Path, r.Proto) })
 	s.server = safehttp.Server(mux)
 	if change != nil {
 		change(s.server)
@@ -125,11 +125,23 @@ func TestLaneAnswersAlike(t *testing.T) {
 	s := build(t, origin.Options{}, nil)
 	lane := s.dial(t)
 	for _, want := range [][]string{
-		{"/hls/live/index.m3u8"}, {"/hls/live/index.m3u8", "Accept-Encoding: gzip"}, {"/hls/none/index.m3u8"}, {"/hls/"},
-		{s.base + "v0.m3u8"}, {s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=0", "Accept-Encoding: br, gzip;q=0.5"}, {s.base + "v0.m3u8?_HLS_skip=YES"},
-		{s.base + "v0.m3u8?_HLS_msn=500"}, {s.base + "v0.m3u8?_HLS_part=%31"}, {s.base + "v0.m3u9"},
-		{s.base + "v0/init-1.mp4"}, {s.base + "v0/s1.m4s"}, {s.base + "a0/p3.m4s"}, {s.base + "v0/p900.m4s"},
-		{s.base + "v0/s1.m4s", "Range: bytes=5-9"}, {s.base + "v0/s1.m4s", "Range: bytes=-20000"}, {s.base + "v0/s1.m4s", "Range: bytes=900000000-"},
+		{"/hls/live/index.m3u8"},
+		{"/hls/live/index.m3u8", "Accept-Encoding: gzip"},
+		{"/hls/none/index.m3u8"},
+		{"/hls/"},
+		{s.base + "v0.m3u8"},
+		{s.base + "v0.m3u8?_HLS_msn=4&_HLS_part=0", "Accept-Encoding: br, gzip;q=0.5"},
+		{s.base + "v0.m3u8?_HLS_skip=YES"},
+		{s.base + "v0.m3u8?_HLS_msn=500"},
+		{s.base + "v0.m3u8?_HLS_part=%31"},
+		{s.base + "v0.m3u9"},
+		{s.base + "v0/init-1.mp4"},
+		{s.base + "v0/s1.m4s"},
+		{s.base + "a0/p3.m4s"},
+		{s.base + "v0/p900.m4s"},
+		{s.base + "v0/s1.m4s", "Range: bytes=5-9"},
+		{s.base + "v0/s1.m4s", "Range: bytes=-20000"},
+		{s.base + "v0/s1.m4s", "Range: bytes=900000000-"},
 		{s.base + "v0/s1.m4s", "Range: bytes=1-2,4-5", "Accept: */*", "Origin: https://elsewhere.example", "CMCD-Session: sid=\"1\""},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -249,7 +261,9 @@ func TestLaneWaits(t *testing.T) {
 // lastPart is the number of the newest part.
 func lastPart(s *street) (n int) {
 	_, hint, _ := strings.Cut(s.get(s.base+"v0.m3u8").body, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="v0/p`)
-	fmt.Sscanf(hint, "%d", &n)
+	if _, err := fmt.Sscanf(hint, "%d", &n); err != nil {
+		s.t.Fatal(err)
+	}
 	return n - 1
 }
 

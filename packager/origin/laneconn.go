@@ -40,7 +40,8 @@ func newLaneConn(l *Lane, conn *net.TCPConn) *laneConn {
 // serve answers until the connection ends or is for the server.
 func (c *laneConn) serve() {
 	defer c.end()
-	c.SetReadDeadline(after(time.Now(), c.lane.server.ReadHeaderTimeout))
+	// What a deadline cannot be set on fails at the next read.
+	_ = c.SetReadDeadline(after(time.Now(), c.lane.server.ReadHeaderTimeout))
 	for {
 		text, err := c.next()
 		if err != nil {
@@ -67,7 +68,7 @@ func (c *laneConn) end() {
 	}
 	c.lane.leave(c)
 	if !c.passed {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	c.lane.handOver(&passedConn{TCPConn: c.TCPConn, begun: bytes.Clone(c.buf[:c.filled])})
@@ -97,8 +98,8 @@ func (c *laneConn) arm() {
 		return
 	}
 	c.armed = now
-	c.SetReadDeadline(after(now, s.IdleTimeout))
-	c.SetWriteDeadline(after(now, s.WriteTimeout))
+	_ = c.SetReadDeadline(after(now, s.IdleTimeout))
+	_ = c.SetWriteDeadline(after(now, s.WriteTimeout))
 }
 
 // after is a deadline; none when the time is 0.
@@ -142,13 +143,13 @@ func (c *laneConn) write(a *reply, body []byte) (sent int, err error) {
 	if len(body) > onePiece {
 		*held = text
 		both := net.Buffers{text, body}
-		n, err := both.WriteTo(c.TCPConn)
-		return max(int(n)-head, 0), err
+		all, failed := both.WriteTo(c.TCPConn)
+		return max(int(all)-head, 0), failed
 	}
 	text = append(text, body...)
 	*held = text
-	n, err := c.Write(text)
-	return max(n-head, 0), err
+	all, failed := c.Write(text)
+	return max(all-head, 0), failed
 }
 
 // appendHead writes the head of an answer as net/http does.

@@ -14,8 +14,8 @@ func (c *laneConn) left() bool {
 	gone := false
 	err = raw.Control(func(fd uintptr) {
 		var one [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
-		gone = n <= 0 && err != syscall.EAGAIN && err != syscall.EINTR //nolint:errorlint // the kernel's own numbers
+		n, _, errno := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
+		gone = n <= 0 && errno != syscall.EAGAIN && errno != syscall.EINTR
 	})
 	return gone || err != nil
 }
