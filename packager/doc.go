@@ -44,7 +44,10 @@
 //   - A session outlives its process by a small record, over keeping media on disk: a
 //     player that has lost ten seconds of a live show wants the next one, not those.
 //     Numbers are reserved ahead and the record is renewed from a goroutine of its
-//     own, over writing down each segment: a disk that hangs does not stop video.
+//     own, over writing down each segment: a disk that hangs does not stop video. If it
+//     hangs for longer than the numbers last, the epoch ends and another begins, which no
+//     record names: over going on with numbers that the next process would give away
+//     again, and over waiting for the disk.
 //   - The successor of a killed process leaves a hole in every running number, over
 //     guessing how far it came; in the discontinuity sequence as well, so that two
 //     segments that do not belong together never share one. After SIGTERM the numbers

@@ -50,6 +50,7 @@ type session struct {
 	clock  *clock
 	pdt    time.Time // of the newest sample
 	seenAt time.Time
+	clean  bool // the publisher has said goodbye
 }
 
 func newStream(room string, e *env) *Stream {
@@ -113,6 +114,7 @@ func (s *Stream) attach(now time.Time) error {
 		s.enter(PhaseStarting)
 	}
 	s.attached = true
+	s.goodbye(false)
 	s.deadline = time.Time{}
 	s.tracks = map[media.Kind]media.Track{}
 	s.prelude = newPrelude(s.packer != nil)
@@ -204,6 +206,9 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		s.relayout()
 		s.prelude.waited = silent
 	}
+	if s.prelude == nil && s.spent() {
+		s.overrun()
+	}
 	if s.prelude == nil {
 		return s.write(m, now)
 	}
@@ -212,6 +217,14 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		return nil
 	}
 	return s.settle()
+}
+
+// overrun goes on in another epoch, of which no record says anything.
+func (s *Stream) overrun() {
+	s.env.metrics.recordErrors.Inc()
+	s.env.log.Error("stream epoch ended early", "room", s.room, "epoch", s.packer.epoch.ID,
+		"hint", "players load the stream anew: the disk of state_dir has not taken a record for long, see to it")
+	s.relayout()
 }
 
 // late says that m begins a track that was announced but did not deliver before
@@ -239,7 +252,7 @@ func (s *Stream) settle() error {
 	p := s.prelude
 	s.prelude = nil
 	layout := p.layout()
-	if s.packer != nil && !s.packer.accepts(layout) {
+	if s.packer != nil && (s.spent() || !s.packer.accepts(layout)) {
 		s.retire()
 		p.resume = false
 		s.prelude = p // measure the first GOP of the new epoch
@@ -355,18 +368,23 @@ func (s *Stream) Detach(clean bool) {
 	}
 	s.attached, s.prelude = false, nil
 	now := s.env.now()
-	grace := s.env.grace
-	if clean {
-		grace = s.env.clean
-	}
 	if s.packer == nil || s.packer.epoch.index.Load() == nil {
 		s.end(now)
 		return
 	}
 	s.packer.pause(now)
-	s.deadline = now.Add(grace)
+	s.goodbye(clean)
+	s.deadline = now.Add(s.env.waits(clean))
 	s.enter(PhaseAway)
 	s.env.wake()
+}
+
+// goodbye notes whether the publisher has said it; another process waits as long.
+func (s *Stream) goodbye(said bool) {
+	if s.session.clean != said {
+		s.session.clean = said
+		s.env.keep(s.room)
+	}
 }
 
 // end ends the session.
