@@ -134,6 +134,43 @@ func TestAskedWhileAwayAfterRestart(t *testing.T) {
 	})
 }
 
+// Players of MPEG-TS go on as the others do.
+func TestMuxedAfterRestart(t *testing.T) {
+	for name, end := range map[string]func(*host){"kill -9": (*host).kill, "SIGTERM": (*host).term} {
+		t.Run(name, func(t *testing.T) {
+			boots(t, func(m *host) {
+				src := m.publish(3 * time.Second)
+				p := newOldPlayer(m.room)
+				p.poll()
+				index := m.body("/hls/live/ts.m3u8")
+				src.run(m.room, 9*time.Second)
+				p.poll()
+				synctest.Wait()
+				end(m)
+				<-time.After(2 * time.Second)
+				m.boot()
+				again := m.body("/hls/live/ts.m3u8")
+				variant := func(s string) string { return s[strings.LastIndex(strings.TrimSpace(s), "\n"):] }
+				was, is := bandwidth(t, index), bandwidth(t, again)
+				if variant(again) != variant(index) || !strings.Contains(again, "CODECS=\"avc1.640028,mp4a.40.2\"") || is < was || is > was*3/2 {
+					t.Errorf("the index was\n%s\nand is\n%s", index, again)
+				}
+				if res := m.get(m.folder() + "ts.m3u8"); res.status != http.StatusServiceUnavailable || !strings.Contains(res.body, "the publisher is not back yet") {
+					t.Errorf("the playlist without media: %d %s, want 503", res.status, res.body)
+				}
+				next := m.publish(5 * time.Second)
+				for range 5 {
+					p.poll()
+					next.run(m.room, 2*time.Second)
+				}
+				if l := p.poll(); len(l.segments) < 6 || l.discontinuities+l.breaks[0] == 0 {
+					t.Errorf("after the publisher is back\n%s", l.text)
+				}
+			})
+		})
+	}
+}
+
 // A stop leaves playlists open and lets nobody wait.
 func TestStopLeavesPlaylistsOpen(t *testing.T) {
 	boots(t, func(m *host) {

@@ -10,6 +10,7 @@ import (
 	"barrage/packager/fmp4"
 	"barrage/packager/media"
 	"barrage/packager/mpegts"
+	"barrage/packager/timeline"
 )
 
 // muxedName is the rendition that a muxer makes.
@@ -153,17 +154,39 @@ func (m *muxer) publish() {
 		still := *m.shelf
 		w.full = &sheet{env: m.env, append: func(dst []byte) ([]byte, error) { return still.packed(muxedName).Append(dst) }}
 		avg, peak := m.rate.bound(0)
-		muxed := measured{name: muxedName, average: avg, peak: peak}
-		tracks := m.mux.tracks()
-		m.index.Store(&sheet{env: m.env, append: func(dst []byte) ([]byte, error) {
-			v, err := packed(m.epoch, muxed, tracks, m.fps)
-			if err != nil {
-				return dst, err
-			}
-			return v.Append(dst)
-		}})
+		m.list(avg, peak, m.mux.tracks())
 	}
 	m.show(w, m.shelf.size)
+}
+
+// list writes the multivariant playlist.
+func (m *muxer) list(average, peak int, tracks []media.Track) {
+	muxed := measured{name: muxedName, average: average, peak: peak}
+	m.index.Store(&sheet{env: m.env, append: func(dst []byte) ([]byte, error) {
+		v, err := packed(m.epoch, muxed, tracks, m.fps)
+		if err != nil {
+			return dst, err
+		}
+		return v.Append(dst)
+	}})
+}
+
+// foretell gives an epoch that goes on after a restart its multivariant playlist, before
+// there is media: every access unit costs up to a packet and its headers more than in
+// fMP4, and all bytes 4 of 188.
+func (m *muxer) foretell(others []measured) {
+	var average, peak int
+	var tracks []media.Track
+	for _, o := range others {
+		units := m.fps
+		if o.track.Kind == media.Audio {
+			units = float64(o.track.SampleRate) / float64(timeline.AudioUnit(o.track))
+		}
+		more := int(units * 220 * 8)
+		average, peak = average+o.average*188/184+more/2, peak+o.peak*188/184+more
+		tracks = append(tracks, o.track)
+	}
+	m.list(average, peak, tracks)
 }
 
 func (m *muxer) show(w *Window, size int64) {

@@ -135,5 +135,6 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 	}
 	p.restart(r.End + unseen)
 	p.index()
+	p.epoch.muxer.foretell(measureLanes(p.lanes))
 	return p, nil
 }
