@@ -28,6 +28,7 @@ const (
 // continuity counters.
 type muxer struct {
 	env       *env
+	share     *share
 	epoch     string
 	sources   []*Rendition // the leader first
 	rendition *Rendition
@@ -48,7 +49,7 @@ type muxer struct {
 
 // newMuxer makes the muxer of an epoch, which is off.
 func newMuxer(p *packer, fps float64) *muxer {
-	m := &muxer{env: p.env, epoch: p.epoch.ID, rendition: newRendition(), limits: p.limits, fps: fps}
+	m := &muxer{env: p.env, share: p.epoch.share, epoch: p.epoch.ID, rendition: newRendition(), limits: p.limits, fps: fps}
 	m.limits.part, m.limits.partTarget = 0, 0
 	m.mux.starts = map[uint64]mpegts.Counters{}
 	var tracks []media.Track
@@ -134,6 +135,7 @@ func (m *muxer) catchUp(o offer) error {
 		m.shelf.begin(next.start, next.pdt, next.init, next.breaks)
 		m.shelf.add(part{start: next.start, end: next.end, independent: next.parts[0].independent, data: data})
 		m.rate.add(m.shelf.close())
+		m.weigh()
 		m.env.metrics.segments.WithLabelValues(muxedName).Inc()
 		made = true
 	}
@@ -156,7 +158,7 @@ func (m *muxer) publish() {
 		avg, peak := m.rate.bound(0)
 		m.list(avg, peak, m.mux.tracks())
 	}
-	m.show(w, m.shelf.size)
+	m.rendition.publish(w)
 }
 
 // list writes the multivariant playlist.
@@ -189,15 +191,31 @@ func (m *muxer) foretell(others []measured) {
 	m.list(average, peak, tracks)
 }
 
-func (m *muxer) show(w *Window, size int64) {
-	m.env.budget.hold(size - m.size.Swap(size))
-	m.rendition.publish(w)
+// weigh says what is held, and drops the oldest when that is more than it should be. If
+// it still is, other media has to go.
+func (m *muxer) weigh() {
+	for {
+		size := int64(0)
+		if m.shelf != nil {
+			size = m.shelf.size
+		}
+		m.share.hold(size - m.size.Swap(size))
+		if m.shelf == nil || !m.share.exceeded() {
+			return
+		}
+		if !m.shelf.shed() {
+			m.env.wake()
+			return
+		}
+		m.env.metrics.shed.Inc()
+	}
 }
 
 // clear switches off: nothing is on offer, and nothing in memory.
 func (m *muxer) clear() {
 	m.shelf = nil
-	m.show(&Window{}, 0)
+	m.weigh()
+	m.rendition.publish(&Window{})
 }
 
 // shed drops the oldest segment to save memory, and says whether it could.
@@ -211,6 +229,7 @@ func (m *muxer) shed() bool {
 		return false
 	}
 	m.env.metrics.shed.Inc()
+	m.weigh()
 	m.publish()
 	return true
 }

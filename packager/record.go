@@ -78,7 +78,7 @@ func (r record) check(now time.Time, e *env) error {
 func (r record) limits(cfg Config) limits {
 	return limits{
 		part: r.Part, partTarget: r.PartTarget, first: r.First, segment: r.Segment, target: r.Target,
-		window: max(cfg.Window, 8*r.Target), bytes: cfg.WindowBytes,
+		window: max(cfg.Window, 8*r.Target),
 	}
 }
 
@@ -94,7 +94,8 @@ func restoreStream(room string, e *env, r record) (*Stream, error) {
 	unseen := max(now.Round(0).Sub(r.Seen), 0)
 	c := newClock(now)
 	c.newest = r.PDT.Add(unseen) // the dates of a session may have run ahead of the clock
-	p, err := r.packer(e, c, unseen)
+	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now, clean: r.Clean}
+	p, err := s.resume(r, unseen)
 	if err != nil {
 		return nil, fmt.Errorf("restore room %s: %w", room, err)
 	}
@@ -103,15 +104,14 @@ func restoreStream(room string, e *env, r record) (*Stream, error) {
 		return nil, fmt.Errorf("restore room %s: %w", room, ErrFull)
 	}
 	s.packer, s.expected = p, expected
-	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now, clean: r.Clean}
 	s.setView([]*Epoch{p.epoch}, p.epoch)
 	s.deadline = now.Add(e.waits(r.Clean))
 	s.enter(PhaseAway)
 	return s, nil
 }
 
-// packer makes the writer of the epoch.
-func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) {
+// resume makes the writer of the epoch that goes on.
+func (s *Stream) resume(r record, unseen time.Duration) (*packer, error) {
 	layout := make([]media.Track, len(r.Tracks))
 	for i, t := range r.Tracks {
 		if err := checkTrack(t.Track); err != nil {
@@ -119,7 +119,7 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 		}
 		layout[i] = t.Track
 	}
-	p, err := newPacker(e, c, layout, measure{limits: r.limits(e.cfg), rate: r.Rate})
+	p, err := s.newPacker(layout, measure{limits: r.limits(s.env.cfg), rate: r.Rate})
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +131,10 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 		l.shelf.blind = true // what comes next lies behind a discontinuity
 		t := r.Tracks[i]
 		l.rate = bitrate{bits: t.Bits, peak: t.Peak, dur: time.Duration(t.Seconds * float64(time.Second))}
-		l.rendition.publish(p.window(l))
+		p.epoch.publish(l)
 	}
 	p.restart(r.End + unseen)
-	p.index()
+	p.epoch.list(r.Rate.Float())
 	p.epoch.muxer.foretell(measureLanes(p.lanes))
 	return p, nil
 }

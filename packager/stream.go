@@ -36,6 +36,7 @@ type Stream struct {
 	deadline time.Time
 	reserved reservation
 	expected int64 // bytes that the budget holds for a session without an epoch
+	share    share
 }
 
 // view is what readers find: immutable.
@@ -54,7 +55,7 @@ type session struct {
 }
 
 func newStream(room string, e *env) *Stream {
-	s := &Stream{room: room, env: e, phase: PhaseOffline, since: e.now()}
+	s := &Stream{room: room, env: e, phase: PhaseOffline, since: e.now(), share: share{budget: &e.budget, limit: e.cfg.WindowBytes}}
 	s.view.Store(&view{})
 	return s
 }
@@ -259,7 +260,7 @@ func (s *Stream) settle() error {
 		return nil
 	}
 	if s.packer == nil {
-		next, err := newPacker(s.env, s.session.clock, layout, p.measure(s.env.cfg))
+		next, err := s.newPacker(layout, p.measure(s.env.cfg))
 		if err != nil {
 			return err
 		}
@@ -308,7 +309,7 @@ const keptEpochs = 3
 
 func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
 	for len(epochs) > keptEpochs {
-		epochs[0].release(s.env)
+		epochs[0].release()
 		epochs = epochs[1:]
 	}
 	s.view.Store(&view{epochs: epochs, current: current})
@@ -326,11 +327,10 @@ func (s *Stream) retire() {
 	if !s.packer.playable() { // restored, and the publisher did not come back in time
 		s.hide(e)
 	}
-	if _, shown := s.Epoch(e.ID); shown {
-		s.env.budget.account(e, e.held, e.held)
-	} else {
-		e.release(s.env)
+	if _, shown := s.Epoch(e.ID); !shown {
+		e.release()
 	}
+	s.share.foresee(0)
 	s.packer, s.reserved = nil, reservation{}
 	s.env.keep(s.room)
 	s.env.wake()
@@ -413,6 +413,7 @@ func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
 		s.end(now)
 	}
 	s.forget(now)
+	s.shed()
 	if s.session == nil && len(s.view.Load().epochs) == 0 {
 		s.enter(PhaseOffline)
 		return time.Time{}, true
@@ -436,7 +437,7 @@ func (s *Stream) forget(now time.Time) {
 	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
 		due := !e.until.IsZero() && !now.Before(e.until)
 		if due {
-			e.release(s.env)
+			e.release()
 		}
 		return due
 	})
