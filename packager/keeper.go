@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"barrage/internal/slug"
@@ -145,7 +146,7 @@ func (k *keeper) settle(streams map[string]*Stream) map[string]error {
 	failed := map[string]error{}
 	for _, f := range files {
 		err := errors.Join(f.err, unsure)
-		if f.is && f.s.recorded(f.rec, err == nil) {
+		if f.is && f.s.recorded(f.rec, f.err == nil, err == nil) {
 			gone := k.remove(f.room)
 			if gone == nil {
 				f.s.unrecorded()
@@ -210,7 +211,11 @@ func (k *keeper) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	defer func() { _ = folder.Close() }() // only read
+	if err = folder.Sync(); errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil // nor have some file systems
+	}
+	return err
 }
 
 func (k *keeper) read(room string) (rec record, err error) {

@@ -87,6 +87,14 @@ func (s *Stream) spent() bool {
 	return end != nil && s.packer.limits.behind(s.packer.numbers(), lastFew()).reaches(*end)
 }
 
+// overrun goes on in another epoch, of which no record says anything.
+func (s *Stream) overrun() {
+	s.env.metrics.recordErrors.Inc()
+	s.env.log.Error("stream epoch ended early", "room", s.room, "epoch", s.packer.epoch.ID,
+		"hint", "players load the stream anew: the disk of state_dir has not taken a record for long, see to it")
+	s.relayout()
+}
+
 // record returns what is to be kept of the stream; ok is false when it is nothing.
 // The numbers of a stream that has stopped are exact, others are reserved ahead.
 // The caller says with recorded what became of it.
@@ -106,17 +114,19 @@ func (s *Stream) record() (r record, ok bool) {
 	return s.packer.record(s.session, next), true
 }
 
-// recorded says whether r is on disk now. If not, the caller asks whether the one that
-// is there has to go.
-func (s *Stream) recorded(r record, done bool) (remove bool) {
+// recorded says that r is in the folder, and that it is there for good. If not, the
+// caller asks whether the record that is there has to go.
+func (s *Stream) recorded(r record, there, lasting bool) (remove bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.packer == nil || s.packer.epoch.ID != r.Epoch {
-		return !done // of an epoch that has ended
+		return !lasting // of an epoch that has ended
 	}
 	s.reserved.coming = nil
-	if done {
+	if there && (lasting || s.reserved.kept == nil) { // else the one before could come back with a power cut
 		s.reserved.kept = &r.Next
+	}
+	if lasting {
 		return false
 	}
 	kept := s.reserved.kept
