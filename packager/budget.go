@@ -115,7 +115,8 @@ func (e *Epoch) release() {
 // into another wrapping goes first, then the oldest, and what has ended as a whole when
 // only the ends are left that playlists must list.
 func (s *Stream) shed() {
-	for s.share.exceeded() && s.shedOne() {
+	for more := true; more && s.share.exceeded(); {
+		more = s.shedOne()
 	}
 }
 
