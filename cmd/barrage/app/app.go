@@ -22,6 +22,7 @@ import (
 	"barrage/internal/safehttp"
 	"barrage/internal/token"
 	"barrage/packager"
+	"barrage/packager/origin"
 )
 
 // role says which half of the server a process is.
@@ -45,6 +46,7 @@ type App struct {
 	broker  chat.Broker
 	hub     *chat.Hub          // chat role only
 	rooms   *packager.Registry // media role only
+	hls     *origin.Handler    // media role only
 	ingest  *ingest.Server     // media role only
 	certs   *certs.Pair        // nil without HTTPS
 }
@@ -105,11 +107,11 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 	if err != nil {
 		return nil, err
 	}
-	a.serve(ctx, "http", viewers, mux)
+	a.serve(ctx, "http", viewers, mux, a.hls)
 	if secured != nil {
-		a.serve(ctx, "https", secured, mux)
+		a.serve(ctx, "https", secured, mux, nil)
 	}
-	a.serve(ctx, "admin", operators, a.adminHandler())
+	a.serve(ctx, "admin", operators, a.adminHandler(), nil)
 	a.start(ctx)
 	return a, nil
 }
@@ -270,10 +272,16 @@ func (a *App) bindTLS(ctx context.Context) (net.Listener, error) {
 	return tls.NewListener(l, safehttp.TLS(a.certs.Certificate)), nil
 }
 
-// serve answers HTTP on l until the stop, which lets running requests end.
-func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Handler) {
+// serve answers HTTP on l until the stop, which lets running requests end. With hls,
+// players have a lane of their own.
+func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Handler, hls *origin.Handler) {
 	srv := safehttp.Server(h)
 	srv.ErrorLog = slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug)
+	shutdown := srv.Shutdown
+	if hls != nil {
+		lane := hls.NewLane(l, srv)
+		l, shutdown = lane, func(ctx context.Context) error { return errors.Join(srv.Shutdown(ctx), lane.Shutdown(ctx)) }
+	}
 	a.lifecycle.run(ctx, name, func(ctx context.Context) error {
 		ended := make(chan error, 1)
 		go func() { ended <- srv.Serve(l) }()
@@ -286,7 +294,7 @@ func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Han
 		// viewer who takes a segment slowly gets a little longer.
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 		defer cancel()
-		err := srv.Shutdown(bound)
+		err := shutdown(bound)
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = srv.Close()
 		}
