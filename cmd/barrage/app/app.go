@@ -178,6 +178,28 @@ func (a *App) openRecords() (err error) {
 		return fmt.Errorf("state_dir: %w", err)
 	}
 	a.lifecycle.push("records", func(context.Context) error { return a.records.Close() })
+	return a.lockRecords()
+}
+
+// lockRecords keeps other servers away from the folder: two that go on with the same
+// sessions would give the same numbers to different media.
+func (a *App) lockRecords() error {
+	f, err := a.records.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	a.lifecycle.push("lock", func(context.Context) error { return f.Close() })
+	switch err = lockFile(f); {
+	case errors.Is(err, errors.ErrUnsupported):
+		a.logger.Warn("state_dir is not locked", "path", a.cfg.StateDir,
+			"hint", "this system or its file system has no locks: see to it that no second server uses the same state_dir")
+		return nil
+	case errors.Is(err, errTaken):
+		return fmt.Errorf("state_dir: %s is in use by another server: stop that one, or give this one a directory of its own with state_dir (%s): %w",
+			a.cfg.StateDir, envName("state_dir"), err)
+	case err != nil:
+		return fmt.Errorf("state_dir: lock %s: %w", f.Name(), err)
+	}
 	return nil
 }
 
