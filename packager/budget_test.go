@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"barrage/packager"
@@ -94,6 +95,56 @@ func TestExpectedIsGivenBack(t *testing.T) {
 		r.stream.Detach(false)
 		if needed := metric(t, r, "barrage_packager_window_bytes_needed"); needed != 0 {
 			t.Errorf("%v bytes needed by nobody", needed)
+		}
+	})
+}
+
+// A room holds no more than window_bytes, however many epochs of it can be watched, and
+// whoever watches one that has ended still gets the end of it, also as MPEG-TS.
+func TestRoomIsBounded(t *testing.T) {
+	cfg := packager.DefaultConfig()
+	cfg.WindowBytes = 48 << 20
+	live(t, cfg, func(r *room) {
+		r.tracks(videoTrack(t), audioTrack(t))
+		src := &source{fps: 30, gop: 60, audio: true, weight: 40_000} // 1.2 MB/s
+		src.run(r, 10*time.Second)
+		watched, ended := newOldPlayer(r), ""
+		for epoch := range 6 {
+			for range 24 {
+				src.run(r, 1900*time.Millisecond)
+				watched.poll()
+				if ended != "" {
+					r.get(ended + "ts.m3u8")
+				}
+				synctest.Wait()
+				if held := r.reg.Held(); held > cfg.WindowBytes+1<<20 {
+					t.Fatalf("epoch %d: %d bytes held, want %d at most", epoch, held, cfg.WindowBytes)
+				}
+				if needed := metric(t, r, "barrage_packager_window_bytes_needed"); needed > float64(cfg.WindowBytes+1<<20) {
+					t.Fatalf("epoch %d: %v bytes foreseen, want %d at most", epoch, needed, cfg.WindowBytes)
+				}
+			}
+			ended = r.folder()
+			r.stream.Detach(false)
+			r.attach()
+			src = &source{fps: 30, gop: 60, audio: epoch%2 == 1, weight: 40_000}
+			if r.tracks(videoTrack(t)); src.audio {
+				r.tracks(audioTrack(t))
+			}
+			src.run(r, 8*time.Second)
+			watched = newOldPlayer(r)
+			for _, name := range []string{"v0", "ts"} {
+				l := readPacked(t, r.body(ended+name+".m3u8"))
+				if !l.ended || l.duration < 6 {
+					t.Errorf("epoch %d: %s lists %v s of what has just ended, want three target durations", epoch, name, l.duration)
+				}
+				r.body(ended + l.segments[0])
+			}
+		}
+		r.stream.Detach(true)
+		<-time.After(3 * time.Minute)
+		if held, needed := r.reg.Held(), metric(t, r, "barrage_packager_window_bytes_needed"); held != 0 || needed != 0 {
+			t.Errorf("after the end %d bytes held, %v needed", held, needed)
 		}
 	})
 }

@@ -22,9 +22,10 @@ type Config struct {
 	// Window is how far a viewer can go back, at least 8 target durations. It is
 	// kept in RAM, and for as long again after it left the playlist. Default 60s.
 	Window time.Duration `yaml:"window"`
-	// WindowBytes bounds the RAM of one room: when the media of a room exceeds it
-	// the oldest is dropped early, down to three target durations. Default 192 MiB,
-	// which is 2 x 60 s at 12 Mbit/s.
+	// WindowBytes bounds the RAM of one room, what is left of its ended epochs and
+	// MPEG-TS included: when the media of a room exceeds it the oldest is dropped
+	// early, down to three target durations, and ended epochs as a whole when that is
+	// not enough. Default 192 MiB, which is 2 x 60 s at 12 Mbit/s.
 	WindowBytes int64 `yaml:"window_bytes"`
 	// TotalBytes bounds the RAM of all rooms together: a publisher that would begin
 	// another room is refused, with the reason, while the windows of those that are

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,43 @@ func TestAskedWhileAwayAfterRestart(t *testing.T) {
 			t.Errorf("held over the first segment: %d %s", res.status, res.body)
 		}
 	})
+}
+
+// Players of MPEG-TS go on as the others do.
+func TestMuxedAfterRestart(t *testing.T) {
+	for name, end := range map[string]func(*host){"kill -9": (*host).kill, "SIGTERM": (*host).term} {
+		t.Run(name, func(t *testing.T) {
+			boots(t, func(m *host) {
+				src := m.publish(3 * time.Second)
+				p := newOldPlayer(m.room)
+				p.poll()
+				index := m.body("/hls/live/ts.m3u8")
+				src.run(m.room, 9*time.Second)
+				p.poll()
+				synctest.Wait()
+				end(m)
+				<-time.After(2 * time.Second)
+				m.boot()
+				again := m.body("/hls/live/ts.m3u8")
+				variant := func(s string) string { return s[strings.LastIndex(strings.TrimSpace(s), "\n"):] }
+				was, is := bandwidth(t, index), bandwidth(t, again)
+				if variant(again) != variant(index) || !strings.Contains(again, "CODECS=\"avc1.640028,mp4a.40.2\"") || is < was || is > was*3/2 {
+					t.Errorf("the index was\n%s\nand is\n%s", index, again)
+				}
+				if res := m.get(m.folder() + "ts.m3u8"); res.status != http.StatusServiceUnavailable || !strings.Contains(res.body, "the publisher is not back yet") {
+					t.Errorf("the playlist without media: %d %s, want 503", res.status, res.body)
+				}
+				next := m.publish(5 * time.Second)
+				for range 5 {
+					p.poll()
+					next.run(m.room, 2*time.Second)
+				}
+				if l := p.poll(); len(l.segments) < 6 || l.discontinuities+l.breaks[0] == 0 {
+					t.Errorf("after the publisher is back\n%s", l.text)
+				}
+			})
+		})
+	}
 }
 
 // A stop leaves playlists open and lets nobody wait.
@@ -264,31 +302,103 @@ func TestAnotherLayoutAfterRestart(t *testing.T) {
 	})
 }
 
+// block lets no record be written any more, and returns what to remove to end that.
+func (m *host) block() string {
+	m.t.Helper()
+	folder := filepath.Join(m.dir, ".live.tmp") // where the next one would be written
+	if err := os.MkdirAll(filepath.Join(folder, "x"), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+	return folder
+}
+
+// What a killed process has not finished writing is no record, and does not stay.
+func TestUnfinishedRecords(t *testing.T) {
+	boots(t, func(m *host) {
+		m.publish(7 * time.Second)
+		synctest.Wait()
+		m.kill()
+		for _, name := range []string{".live.tmp", ".gone.tmp", ".not.a.room.tmp", "notes.tmp"} {
+			if err := os.WriteFile(filepath.Join(m.dir, name), []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.boot()
+		left, err := filepath.Glob(filepath.Join(m.dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range left {
+			left[i] = filepath.Base(left[i])
+		}
+		if want := []string{".not.a.room.tmp", "live.json", "notes.tmp"}; !slices.Equal(left, want) || m.stream == nil {
+			t.Errorf("the folder holds %q, want %q", left, want)
+		}
+	})
+}
+
+// A publisher that said goodbye is waited for as briefly after a restart as before, one
+// whose connection was lost as long.
+func TestGraceAfterRestart(t *testing.T) {
+	for name, c := range map[string]struct {
+		clean, again bool // said goodbye; and came back for a moment, without media
+		grace        time.Duration
+	}{
+		"goodbye":                        {clean: true, grace: 10 * time.Second},
+		"lost":                           {grace: time.Minute},
+		"goodbye, but back for a moment": {clean: true, again: true, grace: time.Minute},
+	} {
+		for how, end := range map[string]func(*host){"kill -9": (*host).kill, "SIGTERM": (*host).term} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				boots(t, func(m *host) {
+					m.publish(7 * time.Second)
+					m.stream.Detach(c.clean)
+					if c.again {
+						m.attach()
+						m.stream.Detach(false)
+					}
+					synctest.Wait()
+					end(m)
+					<-time.After(3 * time.Second)
+					m.boot()
+					<-time.After(c.grace - time.Second)
+					if synctest.Wait(); m.stream.Status().Phase != packager.PhaseAway {
+						t.Errorf("phase %s a second before the grace is over", m.stream.Status().Phase)
+					}
+					<-time.After(2 * time.Second)
+					if _, there := m.reg.Stream("live"); there {
+						t.Errorf("the session goes on a second after its grace")
+					}
+				})
+			})
+		}
+	}
+}
+
 // The disk takes nothing more: video goes on, the operator hears of it once, and what
 // was written before is not believed once its numbers are used up.
 func TestDiskRefuses(t *testing.T) {
 	boots(t, func(m *host) {
 		src := m.publish(7 * time.Second)
 		synctest.Wait()
-		block := filepath.Join(m.dir, ".live.tmp") // where the next one would be written
-		if err := os.Mkdir(block, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		src.run(m.room, 50*time.Second)
+		block := m.block()
+		src.run(m.room, 40*time.Second)
 		if n := metric(t, m.room, "barrage_packager_record_errors_total"); n < 2 {
 			t.Errorf("%v errors counted, want one every five seconds", n)
 		}
 		if names := m.records(); len(names) != 1 {
 			t.Errorf("%q: the record was removed while its numbers were good", names)
 		}
-		src.run(m.room, 30*time.Second)
+		src.run(m.room, 15*time.Second)
 		if names := m.records(); len(names) != 0 {
-			t.Errorf("%q: the record is there although its numbers are used up", names)
+			t.Errorf("%q: the record is there although its numbers are all but used up", names)
 		}
-		if l := readList(t, m.body(m.folder()+"v0.m3u8")); l.lastMSN < 40 {
+		folder := m.folder()
+		src.run(m.room, 25*time.Second)
+		if l := readList(t, m.body(folder+"v0.m3u8")); l.lastMSN < 40 || l.ended {
 			t.Errorf("video stopped at segment %d", l.lastMSN)
 		}
-		if err := os.Remove(block); err != nil {
+		if err := os.RemoveAll(block); err != nil {
 			t.Fatal(err)
 		}
 		src.run(m.room, 6*time.Second)
@@ -304,9 +414,7 @@ func TestDiskRefusesRestart(t *testing.T) {
 	boots(t, func(m *host) {
 		m.publish(7 * time.Second)
 		synctest.Wait()
-		if err := os.Mkdir(filepath.Join(m.dir, ".live.tmp"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		m.block()
 		m.kill()
 		m.boot()
 		if m.stream != nil {

@@ -6,7 +6,7 @@
 // layout, the frame rate and the target durations are frozen with them. From then
 // on every sample goes through the timeline (its true time), the segmenter (does
 // it complete a part?) and, with the sample that completes one, becomes bytes on a
-// shelf and a new Window in its Rendition. Requests of players load the Window, or
+// shelf of the Epoch and a new Window in its Rendition. Requests of players load the Window, or
 // wait for the next one. A request for MPEG-TS has the muxer make the segments that the
 // Windows have and it has not.
 //
@@ -18,8 +18,9 @@
 //     who asks for MPEG-TS its muxer's, which the writer takes only to drop media.
 //   - What was published never changes: a URI means the same bytes for ever, media
 //     sequence numbers and discontinuity sequences only rise, target durations stay.
-//   - The memory of a room is bounded by Config.Window and Config.WindowBytes, that of
-//     all rooms by Config.TotalBytes.
+//   - The memory of a room, of all its epochs together, is bounded by Config.Window and
+//     Config.WindowBytes, that of all rooms by Config.TotalBytes; only three target
+//     durations of what is live are above any bound.
 //   - A blocked reader is woken by the next part, by the end, or by its context.
 //   - All of this holds over a restart of the server, too, whatever ended it. What is
 //     lost is the media; no address of it is ever given to other media.
@@ -44,7 +45,10 @@
 //   - A session outlives its process by a small record, over keeping media on disk: a
 //     player that has lost ten seconds of a live show wants the next one, not those.
 //     Numbers are reserved ahead and the record is renewed from a goroutine of its
-//     own, over writing down each segment: a disk that hangs does not stop video.
+//     own, over writing down each segment: a disk that hangs does not stop video. If it
+//     hangs for longer than the numbers last, the epoch ends and another begins, which no
+//     record names: over going on with numbers that the next process would give away
+//     again, and over waiting for the disk.
 //   - The successor of a killed process leaves a hole in every running number, over
 //     guessing how far it came; in the discontinuity sequence as well, so that two
 //     segments that do not belong together never share one. After SIGTERM the numbers

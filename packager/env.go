@@ -27,6 +27,14 @@ type env struct {
 	clean   time.Duration
 }
 
+// waits returns how long a publisher is waited for.
+func (e *env) waits(clean bool) time.Duration {
+	if clean {
+		return e.clean
+	}
+	return e.grace
+}
+
 // compressor reuses gzip writers, which cost most of a megabyte each.
 type compressor struct{ pool sync.Pool }
 

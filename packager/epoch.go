@@ -16,8 +16,10 @@ type Epoch struct {
 	renditions map[string]*Rendition // never changed
 	index      atomic.Pointer[sheet]
 	muxer      *muxer
-	held       int64     // bytes, as the budget knows; the writer's, as is the rest
-	needed     int64     // bytes, as the budget foresees
+	env        *env
+	share      *share
+	lanes      []*lane   // the leader first; the writer's, as is the rest
+	held       int64     // bytes, as the budget knows
 	until      time.Time // when it may be forgotten; zero while in use
 }
 
@@ -64,10 +66,75 @@ func (e *Epoch) Muxed(gzip bool) ([]byte, error) {
 	return s.bytes(gzip), nil
 }
 
-// release gives back the memory of an epoch that nobody can reach any longer.
-func (e *Epoch) release(env *env) {
-	env.budget.account(e, 0, 0)
-	e.muxer.retire()
+// publish makes visible what is on the shelf of a lane.
+func (e *Epoch) publish(l *lane) {
+	l.dirty = false
+	l.rendition.publish(e.next(l))
+	for _, other := range e.lanes {
+		other.stale = other.stale || other != l
+	}
+	l.stale = false
+}
+
+// report brings the rendition reports of playlists up to date that have not changed
+// otherwise. Nobody is woken for that; it is for who asks later.
+func (e *Epoch) report() {
+	for _, l := range e.lanes {
+		if l.stale {
+			l.stale = false
+			l.rendition.replace(e.next(l))
+		}
+	}
+}
+
+// next makes the lane's next Window.
+func (e *Epoch) next(l *lane) *Window {
+	w := l.shelf.snapshot()
+	if w.Empty() {
+		return w
+	}
+	still, reports := *l.shelf, e.reports(l)
+	form := func(skip int) *sheet {
+		return &sheet{env: e.env, append: func(dst []byte) ([]byte, error) {
+			m := still.playlist(l.name, reports)
+			m.Skip = skip
+			return m.Append(dst)
+		}}
+	}
+	w.full = form(0)
+	if n := still.skippable(); n > 0 {
+		w.delta = form(n)
+	}
+	return w
+}
+
+// reports tells the players of one rendition how far the others have got, so that
+// they can switch without a reload in between (RFC 8216bis, 4.4.5.4 and B.1).
+func (e *Epoch) reports(l *lane) []playlist.Report {
+	var out []playlist.Report
+	for _, other := range e.lanes {
+		if other == l {
+			continue
+		}
+		msn, newest := last(other.shelf.segments, other.shelf.open)
+		if msn > 0 {
+			out = append(out, playlist.Report{URI: other.name + ".m3u8", LastMSN: msn, LastPart: newest})
+		}
+	}
+	return out
+}
+
+// list writes the multivariant playlist of what has been measured.
+func (e *Epoch) list(fps float64) {
+	renditions := measureLanes(e.lanes)
+	id := e.ID
+	e.index.Store(&sheet{env: e.env, append: func(dst []byte) ([]byte, error) {
+		m, err := multivariant(id, renditions, fps)
+		if err != nil {
+			return dst, err
+		}
+		return m.Append(dst)
+	}})
 }
 
 // lane is what the writer keeps of one rendition.
@@ -80,6 +147,7 @@ type lane struct {
 	breaks    int  // discontinuities before the next segment: two when nothing came between them
 	fresh     int  // parts to be published
 	dirty     bool // something is to be published
+	stale     bool // another rendition has got on since
 	rate      bitrate
 	seen      time.Time // newest sample
 }

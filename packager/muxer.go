@@ -10,6 +10,7 @@ import (
 	"barrage/packager/fmp4"
 	"barrage/packager/media"
 	"barrage/packager/mpegts"
+	"barrage/packager/timeline"
 )
 
 // muxedName is the rendition that a muxer makes.
@@ -27,6 +28,7 @@ const (
 // continuity counters.
 type muxer struct {
 	env       *env
+	share     *share
 	epoch     string
 	sources   []*Rendition // the leader first
 	rendition *Rendition
@@ -47,7 +49,7 @@ type muxer struct {
 
 // newMuxer makes the muxer of an epoch, which is off.
 func newMuxer(p *packer, fps float64) *muxer {
-	m := &muxer{env: p.env, epoch: p.epoch.ID, rendition: newRendition(), limits: p.limits, fps: fps}
+	m := &muxer{env: p.env, share: p.epoch.share, epoch: p.epoch.ID, rendition: newRendition(), limits: p.limits, fps: fps}
 	m.limits.part, m.limits.partTarget = 0, 0
 	m.mux.starts = map[uint64]mpegts.Counters{}
 	var tracks []media.Track
@@ -133,6 +135,7 @@ func (m *muxer) catchUp(o offer) error {
 		m.shelf.begin(next.start, next.pdt, next.init, next.breaks)
 		m.shelf.add(part{start: next.start, end: next.end, independent: next.parts[0].independent, data: data})
 		m.rate.add(m.shelf.close())
+		m.weigh()
 		m.env.metrics.segments.WithLabelValues(muxedName).Inc()
 		made = true
 	}
@@ -153,28 +156,66 @@ func (m *muxer) publish() {
 		still := *m.shelf
 		w.full = &sheet{env: m.env, append: func(dst []byte) ([]byte, error) { return still.packed(muxedName).Append(dst) }}
 		avg, peak := m.rate.bound(0)
-		muxed := measured{name: muxedName, average: avg, peak: peak}
-		tracks := m.mux.tracks()
-		m.index.Store(&sheet{env: m.env, append: func(dst []byte) ([]byte, error) {
-			v, err := packed(m.epoch, muxed, tracks, m.fps)
-			if err != nil {
-				return dst, err
-			}
-			return v.Append(dst)
-		}})
+		m.list(avg, peak, m.mux.tracks())
 	}
-	m.show(w, m.shelf.size)
+	m.rendition.publish(w)
 }
 
-func (m *muxer) show(w *Window, size int64) {
-	m.env.budget.hold(size - m.size.Swap(size))
-	m.rendition.publish(w)
+// list writes the multivariant playlist.
+func (m *muxer) list(average, peak int, tracks []media.Track) {
+	muxed := measured{name: muxedName, average: average, peak: peak}
+	m.index.Store(&sheet{env: m.env, append: func(dst []byte) ([]byte, error) {
+		v, err := packed(m.epoch, muxed, tracks, m.fps)
+		if err != nil {
+			return dst, err
+		}
+		return v.Append(dst)
+	}})
+}
+
+// foretell gives an epoch that goes on after a restart its multivariant playlist, before
+// there is media: every access unit costs up to a packet and its headers more than in
+// fMP4, and all bytes 4 of 188.
+func (m *muxer) foretell(others []measured) {
+	var average, peak int
+	var tracks []media.Track
+	for _, o := range others {
+		units := m.fps
+		if o.track.Kind == media.Audio {
+			units = float64(o.track.SampleRate) / float64(timeline.AudioUnit(o.track))
+		}
+		more := int(units * 220 * 8)
+		average, peak = average+o.average*188/184+more/2, peak+o.peak*188/184+more
+		tracks = append(tracks, o.track)
+	}
+	m.list(average, peak, tracks)
+}
+
+// weigh says what is held, and drops the oldest when that is more than it should be. If
+// it still is, other media has to go.
+func (m *muxer) weigh() {
+	for {
+		size := int64(0)
+		if m.shelf != nil {
+			size = m.shelf.size
+		}
+		m.share.hold(size - m.size.Swap(size))
+		if m.shelf == nil || !m.share.exceeded() {
+			return
+		}
+		if !m.shelf.shed() {
+			m.env.wake()
+			return
+		}
+		m.env.metrics.shed.Inc()
+	}
 }
 
 // clear switches off: nothing is on offer, and nothing in memory.
 func (m *muxer) clear() {
 	m.shelf = nil
-	m.show(&Window{}, 0)
+	m.weigh()
+	m.rendition.publish(&Window{})
 }
 
 // shed drops the oldest segment to save memory, and says whether it could.
@@ -188,6 +229,7 @@ func (m *muxer) shed() bool {
 		return false
 	}
 	m.env.metrics.shed.Inc()
+	m.weigh()
 	m.publish()
 	return true
 }

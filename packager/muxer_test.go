@@ -40,6 +40,19 @@ func tag(t *testing.T, text, name string) uint64 {
 	return n
 }
 
+func bandwidth(t *testing.T, index string) int {
+	t.Helper()
+	m := regexp.MustCompile(`[:,]BANDWIDTH=(\d+)`).FindStringSubmatch(index)
+	if m == nil {
+		t.Fatalf("no BANDWIDTH in\n%s", index)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func readPacked(t *testing.T, text string) packed {
 	t.Helper()
 	l := packed{text: text, msn: tag(t, text, "MEDIA-SEQUENCE"), discontinuities: tag(t, text, "DISCONTINUITY-SEQUENCE")}

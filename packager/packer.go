@@ -6,7 +6,6 @@ import (
 
 	"barrage/packager/fmp4"
 	"barrage/packager/media"
-	"barrage/packager/playlist"
 	"barrage/packager/segmenter"
 	"barrage/packager/timeline"
 )
@@ -16,7 +15,8 @@ import (
 type packer struct {
 	env    *env
 	epoch  *Epoch
-	lanes  []*lane // the leader first
+	lanes  []*lane // the epoch's
+	shed   func()  // keeps the memory of the room, and of all rooms, under its bound
 	line   *timeline.Timeline
 	lead   *segmenter.Leader
 	follow *segmenter.Follower // nil for a single track
@@ -43,49 +43,22 @@ type change struct {
 	reason string // of the discontinuity
 }
 
-// clock gives program date times: one wall clock per session, read once, advanced
-// by the monotonic clock at every anchor and by media time in between.
-type clock struct {
-	wall    time.Time // of the session's start, without monotonic reading
-	started time.Time
-	base    time.Time     // PDT of media time at
-	at      time.Duration // of the epoch's line
-	newest  time.Time     // end of the newest media: PDT never goes back
-}
-
-func newClock(now time.Time) *clock {
-	return &clock{wall: now.Round(0).UTC().Truncate(time.Millisecond), started: now}
-}
-
-// anchor says that media time at was received at now.
-func (c *clock) anchor(now time.Time, at time.Duration) {
-	c.base, c.at = c.wall.Add(now.Sub(c.started)), at
-	if c.base.Before(c.newest) {
-		c.base = c.newest
+// newPacker starts an epoch of the session with a layout of input tracks.
+func (s *Stream) newPacker(layout []media.Track, m measure) (*packer, error) {
+	p := &packer{
+		env: s.env, shed: s.shed, clock: s.session.clock, limits: m.limits, line: timeline.New(layout, m.rate),
+		next: change{tracks: map[media.Kind]media.Track{}},
 	}
-}
-
-// pdt returns the program date time of media time t.
-func (c *clock) pdt(t time.Duration) time.Time {
-	p := c.base.Add(t - c.at)
-	if p.After(c.newest) {
-		c.newest = p
-	}
-	return p
-}
-
-// newPacker starts an epoch with a layout of input tracks.
-func newPacker(e *env, c *clock, layout []media.Track, m measure) (*packer, error) {
-	p := &packer{env: e, clock: c, limits: m.limits, line: timeline.New(layout, m.rate), next: change{tracks: map[media.Kind]media.Track{}}}
-	p.epoch = &Epoch{ID: newID(e.now()), renditions: map[string]*Rendition{}}
+	p.epoch = &Epoch{ID: newID(s.env.now()), env: s.env, share: &s.share, renditions: map[string]*Rendition{}}
 	for _, in := range layout {
-		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits), seen: e.now()}
+		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits), seen: s.env.now()}
 		if err := l.retrack(in); err != nil {
 			return nil, err
 		}
 		p.lanes = append(p.lanes, l)
 		p.epoch.renditions[l.name] = l.rendition
 	}
+	p.epoch.lanes = p.lanes
 	p.epoch.muxer = newMuxer(p, m.rate.Float())
 	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
 	if len(p.lanes) > 1 {
@@ -171,7 +144,7 @@ func (p *packer) write(s media.Sample, at time.Time) error {
 		p.env.metrics.dropped.WithLabelValues(dropReason(verdict)).Inc()
 		return nil
 	}
-	if p.grown += int64(len(s.Data)); p.grown > max(p.limits.bytes, maxGrown) {
+	if p.grown += int64(len(s.Data)); p.grown > max(p.env.cfg.WindowBytes, maxGrown) {
 		return fmt.Errorf("%w: %d MB and no segment is complete", ErrClock, p.grown>>20)
 	}
 	if placed.Kind == p.lanes[0].track.Kind {
@@ -319,56 +292,18 @@ func (p *packer) publish(at time.Time) {
 	if p.quiet {
 		return
 	}
+	p.foresee()
+	p.shed()
 	for _, l := range p.lanes {
-		if !l.dirty {
-			continue
+		if l.dirty {
+			p.epoch.publish(l)
 		}
-		l.dirty = false
-		p.shed()
-		l.rendition.publish(p.window(l))
 		for ; l.fresh > 0; l.fresh-- {
 			p.env.metrics.sawPart(l.track.Kind, p.env.now().Sub(at))
 		}
 	}
-	p.account()
+	p.epoch.report()
 	p.list()
-}
-
-// window makes the lane's next Window.
-func (p *packer) window(l *lane) *Window {
-	w := l.shelf.snapshot()
-	if w.Empty() {
-		return w
-	}
-	still, reports := *l.shelf, p.reports(l)
-	form := func(skip int) *sheet {
-		return &sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
-			m := still.playlist(l.name, reports)
-			m.Skip = skip
-			return m.Append(dst)
-		}}
-	}
-	w.full = form(0)
-	if n := still.skippable(); n > 0 {
-		w.delta = form(n)
-	}
-	return w
-}
-
-// reports tells the players of one rendition how far the others have got, so that
-// they can switch without a reload in between (RFC 8216bis, 4.4.5.4 and B.1).
-func (p *packer) reports(l *lane) []playlist.Report {
-	var out []playlist.Report
-	for _, other := range p.lanes {
-		if other == l {
-			continue
-		}
-		msn, newest := last(other.shelf.segments, other.shelf.open)
-		if msn > 0 {
-			out = append(out, playlist.Report{URI: other.name + ".m3u8", LastMSN: msn, LastPart: newest})
-		}
-	}
-	return out
 }
 
 // list gives the epoch its multivariant playlist once every rendition lists a
@@ -378,25 +313,12 @@ func (p *packer) list() {
 		return
 	}
 	p.closed = false
-	p.index()
+	p.epoch.list(p.line.Rate().Float())
 }
 
 // playable says that every rendition lists a segment.
 func (p *packer) playable() bool {
 	return !p.epoch.Empty()
-}
-
-// index writes the multivariant playlist of what has been measured.
-func (p *packer) index() {
-	renditions := measureLanes(p.lanes)
-	id, fps := p.epoch.ID, p.line.Rate().Float()
-	p.epoch.index.Store(&sheet{env: p.env, append: func(dst []byte) ([]byte, error) {
-		m, err := multivariant(id, renditions, fps)
-		if err != nil {
-			return dst, err
-		}
-		return m.Append(dst)
-	}})
 }
 
 // silent says that a track of the layout delivers nothing any longer while another

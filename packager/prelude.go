@@ -196,7 +196,6 @@ func (p *prelude) measure(cfg Config) measure {
 	m.limits.first = max(m.limits.first, m.limits.part)
 	m.limits.target = targetDuration(longest)
 	m.limits.window = max(cfg.Window, 8*m.limits.target)
-	m.limits.bytes = cfg.WindowBytes
 	return m
 }
 

@@ -23,6 +23,7 @@ type record struct {
 	Rate                             timeline.Rate
 	Tracks                           []trackRecord // the leader first
 	Next                             numbers       // where the next process begins
+	Clean                            bool          // the publisher had said goodbye
 }
 
 // recordVersion changes with the meaning of a record; others are not read.
@@ -35,60 +36,12 @@ type trackRecord struct {
 	Seconds    float64
 }
 
-// numbers are the running numbers of an epoch: those that the next thing of its
-// kind will have in that of the renditions which is ahead, and how many
-// discontinuities there were.
-type numbers struct{ MSN, Part, Init, Breaks uint64 }
-
-// What is reserved ahead. A process that is killed cannot say how far it came, so
-// its successor begins behind everything it can have used; half a block before
-// that it is moved on. 32 segments let the disk be slow for half a minute, and
-// are a hole of a minute at most to players that count by sequence numbers.
-const (
-	reservedSegments = 32
-	reservedBreaks   = 8 // discontinuities and init sections
-)
-
-// reserve returns n with a block added.
-func (l limits) reserve(n numbers) numbers {
-	parts := uint64(2*l.target/l.part) + 4 // of one segment, were they half as long as they should be
-	return numbers{
-		MSN: n.MSN + reservedSegments, Part: n.Part + reservedSegments*parts,
-		Init: n.Init + reservedBreaks, Breaks: n.Breaks + reservedBreaks,
-	}
-}
-
-// reaches says that some number of n is as high as that of limit.
-func (n numbers) reaches(limit numbers) bool {
-	return n.MSN >= limit.MSN || n.Part >= limit.Part || n.Init >= limit.Init || n.Breaks >= limit.Breaks
-}
-
-// half lies in the middle of the block that begins at n.
-func (n numbers) half(end numbers) numbers {
-	return numbers{
-		MSN: (n.MSN + end.MSN) / 2, Part: (n.Part + end.Part) / 2,
-		Init: (n.Init + end.Init) / 2, Breaks: (n.Breaks + end.Breaks) / 2,
-	}
-}
-
-// numbers returns where the epoch is. Its renditions go on together after a restart,
-// at the same discontinuity sequence.
-func (p *packer) numbers() numbers {
-	n := numbers{Breaks: p.breaks}
-	for _, l := range p.lanes {
-		n.MSN = max(n.MSN, l.shelf.nextMSN)
-		n.Part = max(n.Part, l.shelf.nextPart)
-		n.Init = max(n.Init, l.init.number+1)
-	}
-	return n
-}
-
 // record describes the epoch of a session; next is where another process may begin.
 func (p *packer) record(s *session, next numbers) record {
 	r := record{
 		Version: recordVersion, Session: s.id, Epoch: p.epoch.ID, Seen: s.seenAt.UTC().Round(0), PDT: s.pdt, End: p.end(),
 		Part: p.limits.part, PartTarget: p.limits.partTarget, First: p.limits.first, Segment: p.limits.segment,
-		Target: p.limits.target, Rate: p.line.Rate(), Next: next,
+		Target: p.limits.target, Rate: p.line.Rate(), Next: next, Clean: s.clean,
 	}
 	for _, l := range p.lanes {
 		r.Tracks = append(r.Tracks, trackRecord{Track: l.track, Bits: l.rate.bits, Peak: l.rate.peak, Seconds: l.rate.dur.Seconds()})
@@ -103,7 +56,7 @@ var (
 )
 
 // check looks at what came from a file, and how old that is.
-func (r record) check(now time.Time, grace time.Duration) error {
+func (r record) check(now time.Time, e *env) error {
 	l := r.limits(Config{})
 	id := regexp.MustCompile(`^[a-z0-9]{1,64}$`)
 	broken := r.Version != recordVersion || !id.MatchString(r.Session) || !id.MatchString(r.Epoch) ||
@@ -115,7 +68,7 @@ func (r record) check(now time.Time, grace time.Duration) error {
 		return errRecordBroken
 	}
 	// While somebody publishes the file is written anew at least every half block.
-	limit := reservedSegments/2*(l.target+time.Second) + grace
+	limit := time.Duration(halfway().segments)*(l.target+time.Second) + e.waits(r.Clean)
 	if age := now.Sub(r.Seen); age.Abs() > limit {
 		return errRecordOld
 	}
@@ -125,7 +78,7 @@ func (r record) check(now time.Time, grace time.Duration) error {
 func (r record) limits(cfg Config) limits {
 	return limits{
 		part: r.Part, partTarget: r.PartTarget, first: r.First, segment: r.Segment, target: r.Target,
-		window: max(cfg.Window, 8*r.Target), bytes: cfg.WindowBytes,
+		window: max(cfg.Window, 8*r.Target),
 	}
 }
 
@@ -134,14 +87,15 @@ func (r record) limits(cfg Config) limits {
 // taken to have gone on since the record was written.
 func restoreStream(room string, e *env, r record) (*Stream, error) {
 	now := e.now()
-	if err := r.check(now, e.grace); err != nil {
+	if err := r.check(now, e); err != nil {
 		return nil, fmt.Errorf("restore room %s: %w", room, err)
 	}
 	s := newStream(room, e)
 	unseen := max(now.Round(0).Sub(r.Seen), 0)
 	c := newClock(now)
 	c.newest = r.PDT.Add(unseen) // the dates of a session may have run ahead of the clock
-	p, err := r.packer(e, c, unseen)
+	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now, clean: r.Clean}
+	p, err := s.resume(r, unseen)
 	if err != nil {
 		return nil, fmt.Errorf("restore room %s: %w", room, err)
 	}
@@ -150,15 +104,14 @@ func restoreStream(room string, e *env, r record) (*Stream, error) {
 		return nil, fmt.Errorf("restore room %s: %w", room, ErrFull)
 	}
 	s.packer, s.expected = p, expected
-	s.session = &session{id: r.Session, clock: c, pdt: c.newest, seenAt: now}
 	s.setView([]*Epoch{p.epoch}, p.epoch)
-	s.deadline = now.Add(e.grace)
+	s.deadline = now.Add(e.waits(r.Clean))
 	s.enter(PhaseAway)
 	return s, nil
 }
 
-// packer makes the writer of the epoch.
-func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) {
+// resume makes the writer of the epoch that goes on.
+func (s *Stream) resume(r record, unseen time.Duration) (*packer, error) {
 	layout := make([]media.Track, len(r.Tracks))
 	for i, t := range r.Tracks {
 		if err := checkTrack(t.Track); err != nil {
@@ -166,7 +119,7 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 		}
 		layout[i] = t.Track
 	}
-	p, err := newPacker(e, c, layout, measure{limits: r.limits(e.cfg), rate: r.Rate})
+	p, err := s.newPacker(layout, measure{limits: r.limits(s.env.cfg), rate: r.Rate})
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +131,10 @@ func (r record) packer(e *env, c *clock, unseen time.Duration) (*packer, error) 
 		l.shelf.blind = true // what comes next lies behind a discontinuity
 		t := r.Tracks[i]
 		l.rate = bitrate{bits: t.Bits, peak: t.Peak, dur: time.Duration(t.Seconds * float64(time.Second))}
-		l.rendition.publish(p.window(l))
+		p.epoch.publish(l)
 	}
 	p.restart(r.End + unseen)
-	p.index()
+	p.epoch.list(r.Rate.Float())
+	p.epoch.muxer.foretell(measureLanes(p.lanes))
 	return p, nil
 }

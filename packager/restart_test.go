@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -25,6 +26,8 @@ type host struct {
 	dir  string
 	root *os.Root
 	done chan error
+	now  func() time.Time // nil: time.Now
+	log  *slog.Logger     // nil: silence
 }
 
 // boots runs test in a bubble on a machine whose server has been started.
@@ -49,7 +52,7 @@ func (m *host) boot() {
 		m.t.Fatal(err)
 	}
 	m.prom = prometheus.NewRegistry()
-	if m.reg, err = packager.New(packager.DefaultConfig(), packager.Options{Registerer: m.prom, Records: m.root}); err != nil {
+	if m.reg, err = packager.New(packager.DefaultConfig(), packager.Options{Registerer: m.prom, Records: m.root, Now: m.now, Logger: m.log}); err != nil {
 		m.t.Fatal(err)
 	}
 	if m.origin, err = origin.New(m.reg, origin.Options{Registerer: m.prom}); err != nil {

@@ -14,7 +14,6 @@ type limits struct {
 	first, segment   time.Duration // least length of the first and of later segments
 	target           time.Duration // whole seconds
 	window           time.Duration // how much is listed
-	bytes            int64
 }
 
 // keptTargets is what a playlist must go on listing, in target durations (RFC

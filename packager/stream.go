@@ -36,6 +36,7 @@ type Stream struct {
 	deadline time.Time
 	reserved reservation
 	expected int64 // bytes that the budget holds for a session without an epoch
+	share    share
 }
 
 // view is what readers find: immutable.
@@ -44,16 +45,8 @@ type view struct {
 	current *Epoch   // the one a player that comes now is given
 }
 
-// session is one broadcast.
-type session struct {
-	id     string
-	clock  *clock
-	pdt    time.Time // of the newest sample
-	seenAt time.Time
-}
-
 func newStream(room string, e *env) *Stream {
-	s := &Stream{room: room, env: e, phase: PhaseOffline, since: e.now()}
+	s := &Stream{room: room, env: e, phase: PhaseOffline, since: e.now(), share: share{budget: &e.budget, limit: e.cfg.WindowBytes}}
 	s.view.Store(&view{})
 	return s
 }
@@ -113,6 +106,7 @@ func (s *Stream) attach(now time.Time) error {
 		s.enter(PhaseStarting)
 	}
 	s.attached = true
+	s.goodbye(false)
 	s.deadline = time.Time{}
 	s.tracks = map[media.Kind]media.Track{}
 	s.prelude = newPrelude(s.packer != nil)
@@ -204,6 +198,9 @@ func (s *Stream) WriteSample(m media.Sample) error {
 		s.relayout()
 		s.prelude.waited = silent
 	}
+	if s.prelude == nil && s.spent() {
+		s.overrun()
+	}
 	if s.prelude == nil {
 		return s.write(m, now)
 	}
@@ -239,14 +236,14 @@ func (s *Stream) settle() error {
 	p := s.prelude
 	s.prelude = nil
 	layout := p.layout()
-	if s.packer != nil && !s.packer.accepts(layout) {
+	if s.packer != nil && (s.spent() || !s.packer.accepts(layout)) {
 		s.retire()
 		p.resume = false
 		s.prelude = p // measure the first GOP of the new epoch
 		return nil
 	}
 	if s.packer == nil {
-		next, err := newPacker(s.env, s.session.clock, layout, p.measure(s.env.cfg))
+		next, err := s.newPacker(layout, p.measure(s.env.cfg))
 		if err != nil {
 			return err
 		}
@@ -277,172 +274,4 @@ func (p *packer) accepts(layout []media.Track) bool {
 		l := p.lane(t.Kind)
 		return l == nil || l.track.Codec != t.Codec
 	})
-}
-
-// show lets readers find the epoch once it can be played.
-func (s *Stream) show() {
-	if s.packer.quiet || s.packer.epoch.index.Load() == nil || !s.packer.playable() {
-		return
-	}
-	if _, known := s.Epoch(s.packer.epoch.ID); !known {
-		s.setView(append(slices.Clone(s.view.Load().epochs), s.packer.epoch), s.packer.epoch)
-	}
-	s.enter(PhaseLive)
-}
-
-// keptEpochs bounds how many epochs of a room are in memory.
-const keptEpochs = 3
-
-func (s *Stream) setView(epochs []*Epoch, current *Epoch) {
-	for len(epochs) > keptEpochs {
-		epochs[0].release(s.env)
-		epochs = epochs[1:]
-	}
-	s.view.Store(&view{epochs: epochs, current: current})
-	s.env.notify()
-}
-
-// retire ends the epoch; it stays available for as long as it could be watched.
-func (s *Stream) retire() {
-	if s.packer == nil {
-		return
-	}
-	s.packer.finish()
-	e := s.packer.epoch
-	e.until = s.env.now().Add(s.packer.limits.window)
-	if !s.packer.playable() { // restored, and the publisher did not come back in time
-		s.hide(e)
-	}
-	if _, shown := s.Epoch(e.ID); shown {
-		s.env.budget.account(e, e.held, e.held)
-	} else {
-		e.release(s.env)
-	}
-	s.packer, s.reserved = nil, reservation{}
-	s.env.keep(s.room)
-	s.env.wake()
-}
-
-// hide takes an epoch away from readers.
-func (s *Stream) hide(e *Epoch) {
-	v := s.view.Load()
-	current := v.current
-	if current == e {
-		current = nil
-	}
-	s.setView(slices.DeleteFunc(slices.Clone(v.epochs), func(o *Epoch) bool { return o == e }), current)
-}
-
-// enter changes the phase.
-func (s *Stream) enter(to Phase) {
-	s.away.Store(to == PhaseAway)
-	if s.phase == to {
-		return
-	}
-	s.env.metrics.moved(s.phase, to)
-	s.phase, s.since = to, s.env.now()
-	s.env.keep(s.room)
-	s.env.notify()
-}
-
-// Detach ends the publisher's hold: clean when it said goodbye, else lost. The
-// session goes on for a while.
-func (s *Stream) Detach(clean bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.attached {
-		return
-	}
-	s.attached, s.prelude = false, nil
-	now := s.env.now()
-	grace := s.env.grace
-	if clean {
-		grace = s.env.clean
-	}
-	if s.packer == nil || s.packer.epoch.index.Load() == nil {
-		s.end(now)
-		return
-	}
-	s.packer.pause(now)
-	s.deadline = now.Add(grace)
-	s.enter(PhaseAway)
-	s.env.wake()
-}
-
-// end ends the session.
-func (s *Stream) end(now time.Time) {
-	s.retire()
-	s.session = nil
-	s.env.budget.settled(s.expected)
-	s.expected = 0
-	s.env.budget.leave()
-	if len(s.view.Load().epochs) == 0 {
-		s.enter(PhaseOffline)
-		s.deadline = now
-	} else {
-		s.enter(PhaseEnded)
-		s.deadline = time.Time{}
-	}
-	s.env.wake()
-}
-
-// expire does what is due, and returns when it has to be called again (zero: not
-// before something changes). gone says that the stream can be forgotten.
-func (s *Stream) expire(now time.Time) (next time.Time, gone bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase == PhaseAway && !s.attached && !now.Before(s.deadline) {
-		s.end(now)
-	}
-	s.forget(now)
-	if s.session == nil && len(s.view.Load().epochs) == 0 {
-		s.enter(PhaseOffline)
-		return time.Time{}, true
-	}
-	if s.phase == PhaseAway && !s.attached {
-		next = s.deadline
-	}
-	for _, e := range s.view.Load().epochs {
-		for _, due := range []time.Time{e.until, e.muxer.expire(now)} {
-			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
-				next = due
-			}
-		}
-	}
-	return next, false
-}
-
-// forget takes epochs away that nobody can be watching any longer.
-func (s *Stream) forget(now time.Time) {
-	old := s.view.Load()
-	kept := slices.DeleteFunc(slices.Clone(old.epochs), func(e *Epoch) bool {
-		due := !e.until.IsZero() && !now.Before(e.until)
-		if due {
-			e.release(s.env)
-		}
-		return due
-	})
-	if len(kept) == len(old.epochs) {
-		return
-	}
-	current := old.current
-	if !slices.Contains(kept, current) {
-		current = nil
-	}
-	s.setView(kept, current)
-}
-
-// stop is the end of this process. A session that can go on in the next one is left
-// as it is, its playlists without an end; any other ends.
-func (s *Stream) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attached, s.stopped, s.prelude = false, true, nil
-	switch now := s.env.now(); {
-	case s.session == nil:
-	case s.env.keeps && s.restorable():
-		s.packer.suspend(now)
-	default:
-		s.end(now)
-	}
 }

@@ -29,14 +29,14 @@ type stand struct {
 	part  func()     // makes the next part
 }
 
-// bare replaces the handler by the least there can be.
-func (s *stand) bare() {
+// bare is the least handler there can be.
+func (s *stand) bare() http.Handler {
 	var n atomic.Int64
 	gate := make(chan struct{})
 	s.waits, s.part = func() int { return int(n.Load()) }, func() { close(gate) }
 	body := []byte(s.get(s.base+"v0.m3u8", "Accept-Encoding", "gzip").body)
 	mime, length := []string{"application/vnd.apple.mpegurl"}, []string{strconv.Itoa(len(body))}
-	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			n.Add(1)
 			select {
@@ -59,15 +59,21 @@ func listen(b *testing.B, bare bool) *stand {
 	s := &stand{site: openAs(b, origin.Options{}, cfg, 4_650_000/8/30), b: b}
 	s.waits = func() int { return int(waiting(b, s.site)) }
 	s.part = func() { s.feed(6) }
+	var handler http.Handler = s.handler
 	if bare {
-		s.bare()
+		handler = s.bare()
 	}
 	l, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	s.addr = l.Addr().String()
-	server := safehttp.Server(s.handler)
+	server := safehttp.Server(handler)
+	if !bare {
+		lane := s.handler.NewLane(l, server)
+		l = lane
+		b.Cleanup(func() { _ = lane.Shutdown(b.Context()) })
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	b.Cleanup(func() { _ = server.Close(); <-done })

@@ -4,7 +4,7 @@
 // its epoch and the rendition without a lock, waits on the Window until it has part
 // 2 of segment 7, and writes bytes that were rendered once for everybody.
 //
-// Invariants
+// # Invariants
 //
 //   - An answer is complete when its header is sent: exact Content-Length, always.
 //   - Cache-Control follows the outcome: an error is never kept longer than a second.
@@ -12,9 +12,17 @@
 //     bytes for everybody.
 //   - The number of requests that wait is bounded, in all and for each household, and
 //     each waits for three target durations at most.
+//   - The lane reads only what cannot be read in two ways, and what it reads net/http
+//     reads alike. It never answers what it does not understand: that is net/http's.
 //
 // # Decisions
 //
+//   - A lane of our own for players of HTTP/1.1 in the clear, over net/http for everything:
+//     a reload that waits costs 16 µs of CPU to answer instead of 32, and 19 KiB of memory
+//     instead of 43. HTTP/2 and TLS stay with net/http, and so does a connection that has
+//     asked for the page.
+//   - Whether a client of the lane has left is looked at now and then, over a goroutine
+//     that reads all the while: its place is free a second later.
 //   - After a restart, until there is a segment again, a playlist is held as long as a
 //     blocking reload and then 503 with Retry-After, over 404: players give up on
 //     what is not found, and ask again for what is unavailable.
@@ -28,7 +36,7 @@
 //     kind at most: a count that one machine can raise to thousands is worth nothing.
 //   - Waiters are counted in a fixed table of hashes of households, over a map: ten
 //     thousand that are released at once share no lock.
-//   - Values of header fields are made once and shared, and there are at most eight
+//   - For net/http, values of header fields are made once and shared, and there are at most eight
 //     fields, over a field for every wish (no Cross-Origin-Resource-Policy, which CORS
 //     makes superfluous): that halves what this package costs, the rest is net/http's.
 //   - A client that stops reading is closed by its server's write timeout, over a

@@ -31,7 +31,7 @@ type place struct {
 }
 
 // media answers for init sections, segments and parts of a rendition.
-func (h *handler) media(r *http.Request, at place, file string) reply {
+func (h *Handler) media(r *request, at place, file string) reply {
 	w := at.rendition.Window()
 	if at.mime == mimeMuxed {
 		n, ok := number(file, "s", ".ts")
@@ -65,7 +65,7 @@ func (at place) reply(kind string, body []byte, found bool) reply {
 // part answers for a part, and waits for the one that was announced: a preload hint
 // is an invitation to ask before the part is there (RFC 8216bis, 6.2.6). Only a hint
 // that came to nothing is 404.
-func (h *handler) part(r *http.Request, at place, n uint64) reply {
+func (h *Handler) part(r *request, at place, n uint64) reply {
 	w := at.rendition.Window()
 	if w.Hinted(n) {
 		var outcome string

@@ -70,7 +70,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 // answered counts a request.
-func (m *metrics) answered(kind string, status int, sent int64) {
+func (m *metrics) answered(kind string, status, sent int) {
 	s := m.of[kind]
 	switch status {
 	case http.StatusOK:

@@ -27,7 +27,7 @@ import (
 // GOPs at 30 fps and AAC beside them, as fast as the test wants.
 type site struct {
 	t       testing.TB
-	handler http.Handler
+	handler *origin.Handler
 	prom    *prometheus.Registry
 	reg     *packager.Registry
 	stream  *packager.Stream

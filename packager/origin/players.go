@@ -2,7 +2,6 @@ package origin
 
 import (
 	"hash/maphash"
-	"net/http"
 	"strings"
 
 	"barrage/packager"
@@ -10,18 +9,18 @@ import (
 
 // count notes who asked for a playlist. A player that names its session (CTA-5004) is
 // counted by that; of any other only its household and user agent are known.
-func (h *handler) count(r *http.Request, s *packager.Stream) {
-	id := sessionID(r.Header.Get("CMCD-Session"))
-	if id == "" && strings.Contains(r.URL.RawQuery, "CMCD=") {
-		cmcd, _ := parameter(r.URL.RawQuery, "CMCD")
+func (h *Handler) count(r *request, s *packager.Stream) {
+	id := sessionID(r.session)
+	if id == "" && strings.Contains(r.query, "CMCD=") {
+		cmcd, _ := parameter(r.query, "CMCD")
 		id = sessionID(cmcd)
 	}
 	if strings.HasPrefix(id, ourSessions) {
 		return
 	}
-	player := packager.Player{Exact: id != "", Place: maphash.Comparable(h.seed, household(h.addr(r)))}
+	player := packager.Player{Exact: id != "", Place: maphash.Comparable(h.seed, household(r.addr))}
 	if !player.Exact {
-		id = r.UserAgent()
+		id = r.agent
 	}
 	// The seed is this process's, so nobody can choose colliding ones.
 	player.ID = maphash.Comparable(h.seed, visitor{player.Place, id})

@@ -15,8 +15,9 @@ type reply struct {
 	cache   string
 	body    []byte // shared with everybody: read only
 	zipped  bool
-	varies  bool // by Accept-Encoding
-	ranging bool // ranges are honoured
+	varies  bool   // by Accept-Encoding
+	ranging bool   // ranges are honoured
+	part    string // Content-Range
 }
 
 // Cache lifetimes. URIs of media carry the stream epoch, so they never change.
@@ -124,80 +125,81 @@ const (
 	methods      = "GET, HEAD, OPTIONS"
 )
 
-// write sends the answer and returns its status and how many bytes of body went out.
-//
+// fields calls set with the header fields of an answer, the names in canonical form.
 // What players ask for has eight fields at most: maps of net/http cost several times
 // as much beyond that (a test counts them).
-func (h *handler) write(w http.ResponseWriter, r *http.Request, a reply) (status int, sent int64) {
-	header := w.Header()
-	part := a.narrow(header, r)
+func (a *reply) fields(set func(name, value string)) {
 	// Every site may play the stream: nothing here depends on who asks.
-	h.values.set(header, "Access-Control-Allow-Origin", anyOrigin)
-	h.values.set(header, "Access-Control-Expose-Headers", exposed)
-	h.values.set(header, "Timing-Allow-Origin", anyOrigin)
+	set("Access-Control-Allow-Origin", anyOrigin)
+	set("Access-Control-Expose-Headers", exposed)
+	set("Timing-Allow-Origin", anyOrigin)
 	if a.status == http.StatusNoContent {
-		allow(header)
-		w.WriteHeader(a.status)
-		return a.status, 0
+		allow(set)
+		return
 	}
-	h.values.set(header, "Content-Type", a.mime)
-	h.values.set(header, "Cache-Control", a.cache)
-	header["Content-Length"] = []string{strconv.FormatInt(part.to-part.from, 10)}
+	set("Content-Type", a.mime)
+	set("Cache-Control", a.cache)
+	set("Content-Length", strconv.Itoa(len(a.body)))
 	switch {
 	case a.varies: // a playlist, all of whose text is ours
-		h.values.set(header, "Vary", varyEncoding)
+		set("Vary", varyEncoding)
 	default:
-		h.values.set(header, "X-Content-Type-Options", "nosniff")
+		set("X-Content-Type-Options", "nosniff")
 	}
 	if a.ranging {
-		h.values.set(header, "Accept-Ranges", "bytes")
+		set("Accept-Ranges", "bytes")
 	}
 	if a.zipped {
-		h.values.set(header, "Content-Encoding", "gzip")
+		set("Content-Encoding", "gzip")
+	}
+	if a.part != "" {
+		set("Content-Range", a.part)
 	}
 	switch a.status {
 	case http.StatusMethodNotAllowed:
-		header.Set("Allow", methods)
+		set("Allow", methods)
 	case http.StatusServiceUnavailable:
-		header.Set("Retry-After", retryAfter)
+		set("Retry-After", retryAfter)
 	}
-	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead {
-		return a.status, 0
-	}
-	n, _ := w.Write(a.body[part.from:part.to]) // an error is a client that has left
-	return a.status, int64(n)
-}
-
-// narrow makes the answer the one to a Range header, if there is one, and returns
-// the bytes of the body that are asked for.
-func (a *reply) narrow(header http.Header, r *http.Request) span {
-	size := int64(len(a.body))
-	asked := r.Header.Get("Range")
-	if !a.ranging || asked == "" {
-		return span{0, size}
-	}
-	s, partial, ok := parseRange(asked, size)
-	switch {
-	case !ok:
-		header.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-		*a = fail(a.kind, http.StatusRequestedRangeNotSatisfiable, "bad_range", "the resource is shorter than that")
-		return span{0, int64(len(a.body))}
-	case partial:
-		header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", s.from, s.to-1, size))
-		a.status = http.StatusPartialContent
-	}
-	return s
 }
 
 // allow answers a preflight. Players of other sites may mark requests as ours do
 // (CMCD headers, CTA-5004) and ask for ranges.
-func allow(h http.Header) {
-	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Allow-Headers", "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, Range")
-	h.Set("Access-Control-Max-Age", "86400")
-	h.Set("Cache-Control", "public, max-age=86400")
-	h.Set("Vary", "Access-Control-Request-Headers, Access-Control-Request-Method")
+func allow(set func(name, value string)) {
+	set("Access-Control-Allow-Methods", methods)
+	set("Access-Control-Allow-Headers", "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, Range")
+	set("Access-Control-Max-Age", "86400")
+	set("Cache-Control", "public, max-age=86400")
+	set("Vary", "Access-Control-Request-Headers, Access-Control-Request-Method")
+}
+
+// write sends the answer and returns how many bytes of body went out.
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, a *reply) (sent int) {
+	header := w.Header()
+	a.fields(func(name, value string) { h.values.set(header, name, value) })
+	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead || a.status == http.StatusNoContent {
+		return 0
+	}
+	sent, _ = w.Write(a.body) // an error is a client that has left
+	return sent
+}
+
+// narrow makes the answer the one to a Range header, if there is one.
+func (a *reply) narrow(asked string) {
+	if !a.ranging || asked == "" {
+		return
+	}
+	size := int64(len(a.body))
+	s, partial, ok := parseRange(asked, size)
+	switch {
+	case !ok:
+		*a = fail(a.kind, http.StatusRequestedRangeNotSatisfiable, "bad_range", "the resource is shorter than that")
+		a.part = "bytes */" + strconv.FormatInt(size, 10)
+	case partial:
+		a.status, a.body = http.StatusPartialContent, a.body[s.from:s.to]
+		a.part = fmt.Sprintf("bytes %d-%d/%d", s.from, s.to-1, size)
+	}
 }
 
 // acceptsGzip reads Accept-Encoding: gzip is welcome unless its weight is zero. The

@@ -2,7 +2,6 @@ package origin
 
 import (
 	"hash/maphash"
-	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -60,9 +59,9 @@ func stalled(kind, outcome string) reply {
 // hls.js waits max(3 x PART-TARGET, 0.8 x target duration) for the first byte of a
 // blocking reload and leaves the low-latency mode when it times out. RFC 8216bis,
 // 6.2.5.2: a request that is blocked for three target durations should get 503.
-func (h *handler) hold(r *http.Request, at place, done func(*packager.Window) bool) (*packager.Window, string) {
+func (h *Handler) hold(r *request, at place, done func(*packager.Window) bool) (*packager.Window, string) {
 	w := at.rendition.Window()
-	leave, ok := h.waiting.enter(maphash.Comparable(h.seed, household(h.addr(r))))
+	leave, ok := h.waiting.enter(maphash.Comparable(h.seed, household(r.addr)))
 	if !ok {
 		return w, h.held(blockedFull)
 	}
@@ -83,9 +82,12 @@ func (h *handler) hold(r *http.Request, at place, done func(*packager.Window) bo
 		}
 		select {
 		case <-w.Changed():
-		case <-r.Context().Done():
+		case <-r.gone:
 			return w, h.held(blockedGone)
 		case <-timer.C:
+			if r.left != nil && r.left() {
+				return w, h.held(blockedGone)
+			}
 			if left -= slice; at.stream.Away() {
 				return w, h.held(blockedAway)
 			}
@@ -97,7 +99,7 @@ func (h *handler) hold(r *http.Request, at place, done func(*packager.Window) bo
 	}
 }
 
-func (h *handler) held(outcome string) string {
+func (h *Handler) held(outcome string) string {
 	h.metrics.held[outcome].Inc()
 	return outcome
 }

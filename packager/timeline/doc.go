@@ -24,6 +24,8 @@
 //   - Audio is counted, over rounding milliseconds to ticks: an Apple engineer
 //     traces audible pops to RTMP's rounded times. A guard of 60 ms follows the
 //     encoder when it really drifts or loses units.
+//   - Audio that was gone and comes back where the video is leaves a hole, over a jump:
+//     a jump would cost pictures up to the next sync sample.
 //   - After a jump both tracks wait for the next sync sample, over going on at
 //     once: a decoder is reset at a discontinuity and would show grey.
 package timeline

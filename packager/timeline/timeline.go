@@ -127,7 +127,7 @@ func (t *Timeline) Place(s media.Sample, end time.Duration) (media.Sample, Verdi
 	if c == nil {
 		return s, DropStray
 	}
-	if t.anchored && c.jumped(s.DTS) {
+	if t.anchored && c.jumped(s.DTS) && !t.rejoins(c, s) {
 		t.Interrupt()
 	}
 	verdict := Keep
@@ -187,6 +187,19 @@ func (c *clock) jumped(x int64) bool {
 	return d > c.ticksIn(maxForward) || -d > c.ticksIn(maxBackward)
 }
 
+// rejoins says that a follower that was silent is back where the leader is: what is
+// missing is a hole, however long, and the leader's pictures must not suffer from it.
+func (t *Timeline) rejoins(c *clock, s media.Sample) bool {
+	lead := t.leader()
+	return c != lead && s.DTS > c.last && !lead.far(s.DTS+c.shift)
+}
+
+// far says that input time x is not of the moment that the track has come to.
+func (c *clock) far(x int64) bool {
+	d := x - c.last
+	return d > c.ticksIn(maxForward) || -d > c.ticksIn(maxForward)
+}
+
 // stray says that a follower's first sample is far from the leader: left over
 // from before a jump, or on a clock of its own. The latter is recognised by the
 // leader's progress, and then the track is laid beside the leader.
@@ -195,8 +208,7 @@ func (t *Timeline) stray(c *clock, s media.Sample) bool {
 	if c == lead {
 		return false
 	}
-	d := s.DTS - lead.last
-	if d <= c.ticksIn(maxForward) && -d <= c.ticksIn(maxForward) {
+	if !lead.far(s.DTS) {
 		return false
 	}
 	if lead.last-lead.first < lead.ticksIn(strayWait) {

@@ -22,6 +22,7 @@ import (
 	"barrage/internal/safehttp"
 	"barrage/internal/token"
 	"barrage/packager"
+	"barrage/packager/origin"
 )
 
 // role says which half of the server a process is.
@@ -45,6 +46,7 @@ type App struct {
 	broker  chat.Broker
 	hub     *chat.Hub          // chat role only
 	rooms   *packager.Registry // media role only
+	hls     *origin.Handler    // media role only
 	ingest  *ingest.Server     // media role only
 	certs   *certs.Pair        // nil without HTTPS
 }
@@ -105,11 +107,11 @@ func New(ctx context.Context, cfg Config, r role, build Build) (_ *App, err erro
 	if err != nil {
 		return nil, err
 	}
-	a.serve(ctx, "http", viewers, mux)
+	a.serve(ctx, "http", viewers, mux, a.hls)
 	if secured != nil {
-		a.serve(ctx, "https", secured, mux)
+		a.serve(ctx, "https", secured, mux, nil)
 	}
-	a.serve(ctx, "admin", operators, a.adminHandler())
+	a.serve(ctx, "admin", operators, a.adminHandler(), nil)
 	a.start(ctx)
 	return a, nil
 }
@@ -176,6 +178,28 @@ func (a *App) openRecords() (err error) {
 		return fmt.Errorf("state_dir: %w", err)
 	}
 	a.lifecycle.push("records", func(context.Context) error { return a.records.Close() })
+	return a.lockRecords()
+}
+
+// lockRecords keeps other servers away from the folder: two that go on with the same
+// sessions would give the same numbers to different media.
+func (a *App) lockRecords() error {
+	f, err := a.records.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	a.lifecycle.push("lock", func(context.Context) error { return f.Close() })
+	switch err = lockFile(f); {
+	case errors.Is(err, errors.ErrUnsupported):
+		a.logger.Warn("state_dir is not locked", "path", a.cfg.StateDir,
+			"hint", "this system or its file system has no locks: see to it that no second server uses the same state_dir")
+		return nil
+	case errors.Is(err, errTaken):
+		return fmt.Errorf("state_dir: %s is in use by another server: stop that one, or give this one a directory of its own with state_dir (%s): %w",
+			a.cfg.StateDir, envName("state_dir"), err)
+	case err != nil:
+		return fmt.Errorf("state_dir: lock %s: %w", f.Name(), err)
+	}
 	return nil
 }
 
@@ -248,10 +272,16 @@ func (a *App) bindTLS(ctx context.Context) (net.Listener, error) {
 	return tls.NewListener(l, safehttp.TLS(a.certs.Certificate)), nil
 }
 
-// serve answers HTTP on l until the stop, which lets running requests end.
-func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Handler) {
+// serve answers HTTP on l until the stop, which lets running requests end. With hls,
+// players have a lane of their own.
+func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Handler, hls *origin.Handler) {
 	srv := safehttp.Server(h)
 	srv.ErrorLog = slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug)
+	shutdown := srv.Shutdown
+	if hls != nil {
+		lane := hls.NewLane(l, srv)
+		l, shutdown = lane, func(ctx context.Context) error { return errors.Join(srv.Shutdown(ctx), lane.Shutdown(ctx)) }
+	}
 	a.lifecycle.run(ctx, name, func(ctx context.Context) error {
 		ended := make(chan error, 1)
 		go func() { ended <- srv.Serve(l) }()
@@ -264,7 +294,7 @@ func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Han
 		// viewer who takes a segment slowly gets a little longer.
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 		defer cancel()
-		err := srv.Shutdown(bound)
+		err := shutdown(bound)
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = srv.Close()
 		}

@@ -212,6 +212,37 @@ func TestTakenPortSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Two servers on one state directory would give the same numbers to different media.
+func TestStateDirIsForOne(t *testing.T) {
+	cfg := local(t)
+	both, chatting := role{name: "serve", media: true, chat: true}, role{name: "chat", chat: true}
+	build := Build{Logger: slog.New(slog.DiscardHandler)}
+	first, err := New(t.Context(), cfg, both, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(t.Context(), cfg, both, build)
+	if err == nil || !strings.Contains(err.Error(), cfg.StateDir+" is in use by another server") || !strings.Contains(err.Error(), "BARRAGE_STATE_DIR") {
+		t.Errorf("the second server: %v, want advice", err)
+	}
+	if exitCode(err) != exitCantCreate {
+		t.Errorf("exit code %d, want %d: the other may be stopping", exitCode(err), exitCantCreate)
+	}
+	// The other half of a server may share the directory: it has no sessions.
+	beside, err := New(t.Context(), cfg, chatting, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(beside.lifecycle.stop(t.Context()), first.lifecycle.stop(t.Context()))
+	third, bad := New(t.Context(), cfg, both, build)
+	if err = errors.Join(err, bad); err != nil {
+		t.Fatalf("after the first has stopped: %v", err)
+	}
+	if err := third.lifecycle.stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBannerIsEnoughToGoLive(t *testing.T) {
 	cfg := local(t)
 	a := start(t, cfg)

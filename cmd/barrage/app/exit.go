@@ -24,6 +24,9 @@ const (
 // errConfig marks every error that only an edit of the configuration cures.
 var errConfig = errors.New("configuration")
 
+// errTaken says that another process has what this one needs, and may soon give it back.
+var errTaken = errors.New("taken by another process")
+
 // errUsage marks a command line that makes no sense.
 var errUsage = errors.New("usage")
 
@@ -38,7 +41,7 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission
-	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOTDIR), errors.Is(err, errTaken):
 		return exitCantCreate
 	default:
 		return exitRuntime

@@ -27,7 +27,7 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 	if err != nil {
 		return err
 	}
-	hls, err := origin.New(a.rooms, origin.Options{Logger: build.Logger, Registerer: a.metrics, ClientAddr: clients.Addr})
+	a.hls, err = origin.New(a.rooms, origin.Options{Logger: build.Logger, Registerer: a.metrics, ClientAddr: clients.Addr})
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 		a.addrs.RTMPS = addr.String()
 	}
 
-	mux.Handle("/hls/", hls)
+	mux.Handle("/hls/", a.hls)
 	mux.Handle("/api/v1/", a.apiHandler())
 	mux.Handle("/", pages)
 	return nil
