@@ -45,16 +45,16 @@ class Bullet implements Sprite {
   private readonly words = document.createTextNode("");
   private readonly box = document.createElement("span"); // for who has a frame or a ground; most have none
   private readonly count = document.createElement("b");
+  private readonly number = document.createTextNode("");
   private total = 1;
 
   constructor(private readonly landed: (b: Bullet) => void) {
     this.element.dataset.testid = "bullet";
+    this.count.append(this.number);
   }
 
   dress(look: Look, place: { x: number; y: number; width: number }): void {
-    // What may rise out of its line is cut; for everybody it would cost a clip each.
-    const tall = /\p{M}/u.test(look.text) ? "tall" : "";
-    const classes = ["bullet", look.mode, look.role, look.own ? "own" : "others", tall].join(" ");
+    const classes = ["bullet", look.mode, look.role, look.own ? "own" : "others", ...scripts(look.text)].join(" ");
     if (this.element.className !== classes) this.element.className = classes;
     this.words.data = look.text;
     if (look.own || look.role !== "viewer" || look.mode !== "scroll") {
@@ -75,8 +75,9 @@ class Bullet implements Sprite {
       this.count.remove();
       return;
     }
-    this.count.textContent = `×${total}`;
-    this.count.dataset.digits = String(String(total).length);
+    this.number.data = `×${total}`;
+    const digits = String(String(total).length);
+    if (this.count.dataset.digits !== digits) this.count.dataset.digits = digits;
     if (!this.count.isConnected) this.element.append(this.count);
   }
 
@@ -85,6 +86,11 @@ class Bullet implements Sprite {
     this.element.remove();
     this.landed(this);
   }
+}
+
+/** What a text asks of its box: for everybody it would cost a clip and a search for directions each. */
+function scripts(text: string): string[] {
+  return [/\p{M}/u.test(text) ? "tall" : "", /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(text) ? "turned" : ""];
 }
 
 /** Bullets of one speed; `from` is the stage time at which x = 0 of the train enters. */

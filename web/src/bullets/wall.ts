@@ -20,12 +20,12 @@ const badgeRoom = 3.2; // em behind every text, for the number of a combo
 const padding = 0.5; // em around every text
 const pill = 1; // em more for who wears one
 // Whoever is due this soon is put outside of the edge, to be moved in by the
-// browser to the frame: a page that changes 20 times a second has time left.
+// browser to the frame: a page that changes 30 times a second has time left.
 const early = 60; // ms
-const shortestNap = 50; // ms between two looks at the playhead
+const shortestNap = 33; // ms between two looks at the playhead
 const longestNap = 250;
 const comboNap = 100; // numbers on the screen grow more often than bullets start
-const countsAtOnce = 8;
+const countsAtOnce = 3;
 
 /** The page's own names of the reader's comments, by id. */
 export type Own = ReadonlyMap<string, string>;
