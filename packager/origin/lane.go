@@ -33,7 +33,8 @@ type Lane struct {
 }
 
 // NewLane puts a lane in front of a server: serve the result instead of l. It keeps
-// the server's timeouts, within a quarter. Stop it with Shutdown, after the server's.
+// the server's timeouts, within a quarter, and counts them from when an answer is there.
+// Stop it with Shutdown, after the server's.
 func (h *Handler) NewLane(l net.Listener, server *http.Server) *Lane {
 	lane := &Lane{
 		Listener: l, handler: h, server: server, handed: make(chan net.Conn), failed: make(chan error),
