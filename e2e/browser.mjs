@@ -17,9 +17,10 @@ const browser = await chromium.launch({
 /** @type {Map<string, {page: import("playwright-core").Page, problems: string[]}>} */
 const pages = new Map();
 
-async function open({ page: name, url, locale = "en-US", width = 1280, height = 800 }) {
+async function open({ page: name, url, locale = "en-US", width = 1280, height = 800, script }) {
   const context = await browser.newContext({ locale, viewport: { width, height } });
   const page = await context.newPage();
+  if (script) await page.addInitScript(script); // before those of the page
   const problems = [];
   page.on("pageerror", (e) => problems.push(String(e)));
   page.on("console", (m) => {

@@ -10,9 +10,6 @@ import (
 	"testing"
 )
 
-// count is how many access units of each kind there are.
-type count struct{ video, audio int }
-
 // clip is a file with a known number of access units.
 type clip struct {
 	path string

@@ -1,4 +1,4 @@
-//go:build clients
+//go:build clients || players
 
 package e2e_test
 
@@ -26,10 +26,14 @@ type tap struct {
 
 // tapped is what one connection sent. Its fields belong to the tap's mutex.
 type tapped struct {
+	began    time.Time // the first picture went by
 	pictures []picture
 	sounds   []int // times in ms
 	err      error
 }
+
+// count is how many access units of each kind there are.
+type count struct{ video, audio int }
 
 // picture is decoded at one time and shown at another, in ms.
 type picture struct{ decoded, shown int }
@@ -191,6 +195,9 @@ func (c *tapped) add(h *header) {
 	switch b := h.body; {
 	case len(b) < 5:
 	case h.kind == 9 && b[0]&0x0F == avc && b[1] == 1:
+		if len(c.pictures) == 0 {
+			c.began = time.Now()
+		}
 		later := int(int32(uint32(b[2])<<24|uint32(b[3])<<16|uint32(b[4])<<8) >> 8)
 		c.pictures = append(c.pictures, picture{h.at, h.at + later})
 	case h.kind == 8 && b[0]>>4 == aac && b[1] == 1:

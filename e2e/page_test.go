@@ -173,6 +173,10 @@ func TestPagePlaysAndBulletsFly(t *testing.T) {
 	publish(t, s.publishURL(t), card{})
 	s.waitPhase(t, "live", 15*time.Second)
 	viewer.plays(t, 20*time.Second)
+	viewer.goesOn(t, 3)
+	if st, err = viewer.stats(t.Context()); err != nil || st.Reloads != 0 {
+		t.Errorf("the page loaded its source again %d times, fatal errors %q, %v: want it to go on", st.Reloads, st.Errors, err)
+	}
 }
 
 // TestPageSurvivesARestart stops the server under an open page.

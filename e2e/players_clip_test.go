@@ -15,14 +15,15 @@ type film struct {
 	profile string // of H.264; main when empty
 	gop     int    // frames; 0 = 60
 	rate    int    // of the sound; 0 = 48000
-	mp3     bool
+	silent  bool
 	seconds int
 }
 
 // make encodes f and returns the file.
 func (f film) make(t *testing.T) string {
 	t.Helper()
-	size, profile, gop, rate, bframes, codec := f.size, f.profile, f.gop, f.rate, "2", "aac"
+	size, profile, gop, rate, bframes := f.size, f.profile, f.gop, f.rate, "2"
+	sound := []string{"-c:a", "aac", "-b:a", "96k", "-ac", "2"}
 	if size == "" {
 		size = "640x360"
 	}
@@ -38,14 +39,17 @@ func (f film) make(t *testing.T) string {
 	if rate == 0 {
 		rate = 48000
 	}
-	if f.mp3 {
-		codec = "libmp3lame"
+	if f.silent {
+		sound = []string{"-an"}
 	}
 	file := filepath.Join(t.TempDir(), "film.flv")
-	if out, err := tool(t.Context(), "ffmpeg", "-nostdin", "-v", "error",
-		"-f", "lavfi", "-i", "testsrc2=rate=30:size="+size, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate="+strconv.Itoa(rate),
+	args := append([]string{
+		"-nostdin", "-v", "error",
+		"-f", "lavfi", "-i", "testsrc2=rate=30:size=" + size, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=" + strconv.Itoa(rate),
 		"-c:v", "libx264", "-preset", "ultrafast", "-profile:v", profile, "-bf", bframes, "-g", strconv.Itoa(gop), "-x264-params", "scenecut=0",
-		"-pix_fmt", "yuv420p", "-b:v", "500k", "-threads", "1", "-c:a", codec, "-b:a", "96k", "-ac", "2", "-t", strconv.Itoa(f.seconds), file); err != nil {
+		"-pix_fmt", "yuv420p", "-b:v", "500k", "-threads", "1", "-t", strconv.Itoa(f.seconds),
+	}, append(sound, file)...)
+	if out, err := tool(t.Context(), "ffmpeg", args...); err != nil {
 		t.Fatalf("encode: %v %s", err, out)
 	}
 	return file

@@ -4,14 +4,13 @@ package e2e_test
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 )
 
 // mediaList is a media playlist, as much as the tests look at.
 type mediaList struct {
-	discontinuities int // those that left and those that are listed
+	discontinuities int // those that are listed
 	segments        []mediaSegment
 	parts           []mediaSegment
 	partHoldBack    time.Duration
@@ -36,9 +35,6 @@ func readMedia(text string) (l mediaList) {
 		case line == "#EXT-X-DISCONTINUITY":
 			l.discontinuities++
 			next.broken = true
-		case name == "#EXT-X-DISCONTINUITY-SEQUENCE":
-			n, _ := strconv.Atoi(value)
-			l.discontinuities += n
 		case name == "#EXT-X-PROGRAM-DATE-TIME":
 			next.date, _ = time.Parse(time.RFC3339Nano, value)
 		case name == "#EXT-X-SERVER-CONTROL":

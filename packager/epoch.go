@@ -70,6 +70,21 @@ func (e *Epoch) Muxed(gzip bool) ([]byte, error) {
 func (e *Epoch) publish(l *lane) {
 	l.dirty = false
 	l.rendition.publish(e.next(l))
+	for _, other := range e.lanes {
+		other.stale = other.stale || other != l
+	}
+	l.stale = false
+}
+
+// report brings the rendition reports of playlists up to date that have not changed
+// otherwise. Nobody is woken for that; it is for who asks later.
+func (e *Epoch) report() {
+	for _, l := range e.lanes {
+		if l.stale {
+			l.stale = false
+			l.rendition.replace(e.next(l))
+		}
+	}
 }
 
 // next makes the lane's next Window.
@@ -132,6 +147,7 @@ type lane struct {
 	breaks    int  // discontinuities before the next segment: two when nothing came between them
 	fresh     int  // parts to be published
 	dirty     bool // something is to be published
+	stale     bool // another rendition has got on since
 	rate      bitrate
 	seen      time.Time // newest sample
 }

@@ -302,6 +302,7 @@ func (p *packer) publish(at time.Time) {
 			p.env.metrics.sawPart(l.track.Kind, p.env.now().Sub(at))
 		}
 	}
+	p.epoch.report()
 	p.list()
 }
 

@@ -234,6 +234,12 @@ func newRendition() *Rendition {
 // Window returns what is on offer now.
 func (r *Rendition) Window() *Window { return r.window.Load() }
 
+// replace makes w what is on offer instead of one with the same media.
+func (r *Rendition) replace(w *Window) {
+	w.changed = r.window.Load().changed
+	r.window.Store(w)
+}
+
 // publish makes w what is on offer and wakes everybody who waits. One writer.
 func (r *Rendition) publish(w *Window) {
 	w.changed = make(chan struct{})

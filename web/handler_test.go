@@ -60,6 +60,7 @@ func TestPages(t *testing.T) {
 		{"/r/live", 200, []string{
 			`name="barrage:page" content="room"`, `name="barrage:room" content="live"`,
 			"/assets/room-1.js", "/assets/room-1.css", `modulepreload" href="/assets/shared-1.js"`, "live · barrage",
+			`<link rel="preload" as="fetch" crossorigin href="/api/v1/rooms/live">`,
 		}},
 		{"/studio/live", 200, []string{`content="studio"`, "/assets/studio-1.js", "noindex"}},
 		{"/r/Live", 404, []string{"There is no room here"}},

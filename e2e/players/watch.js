@@ -136,13 +136,30 @@ const engines = {
       return fatal;
     };
     player.addEventListener("error", ({ detail }) => failed(detail) && player.retryStreaming());
+    const load = () => {
+      watched.loads++;
+      return player.load(source).then(() => video.play(), failed);
+    };
+    // A server that was restarted lists none of the segments from before. Shaka guesses by the clock where the new ones
+    // belong and never gets there; loading the source again is the way on.
+    let newest = {}; // media sequence number by playlist
+    player.getNetworkingEngine().registerResponseFilter((type, { originalUri, data }) => {
+      const text = type === shaka.net.NetworkingEngine.RequestType.MANIFEST ? new TextDecoder().decode(data) : "";
+      const number = (tag) => Number(text.match(new RegExp(`${tag}(\\d+)`))?.[1] ?? 0);
+      const first = number("#EXT-X-MEDIA-SEQUENCE:");
+      if (!first) return;
+      const [playlist] = originalUri.split("?");
+      if (first > newest[playlist]) {
+        newest = {};
+        setTimeout(load);
+      } else newest[playlist] = first + number("SKIPPED-SEGMENTS=") + text.split("#EXTINF:").length - 2;
+    });
     latency = () => ({
       latency: player.getStats().liveLatency,
       target: player.isLive() ? player.seekRange().end - video.currentTime : null,
       low: player.getConfiguration().streaming.lowLatencyMode,
     });
     watched.asked = performance.now();
-    watched.loads++;
-    await player.load(source).then(() => video.play(), failed);
+    await load();
   },
 };

@@ -154,7 +154,7 @@ export function parsePublish(value: unknown): Publish {
 const requestTimeout = 8000;
 
 async function fetchJSON(url: string, token = ""): Promise<unknown> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = {}; // none without a token, or the page's preload would be no use
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(requestTimeout) });
   if (!response.ok) {
