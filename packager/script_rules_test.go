@@ -93,6 +93,7 @@ func (r *room) watch(ctx context.Context, name string) {
 // RoundTrip asks the origin without a network.
 func (r *room) RoundTrip(req *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
+	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat)) // as servers do
 	r.origin.ServeHTTP(w, req)
 	if err := req.Context().Err(); err != nil {
 		return nil, err
