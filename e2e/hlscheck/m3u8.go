@@ -153,15 +153,11 @@ func (m *Media) Merge(old *Media) (*Media, error) {
 		full.Segments = append(full.Segments, *s)
 	}
 	before := full.Segments[len(full.Segments)-1]
-	discontinuities, init := before.Discontinuities, before.Map
 	for _, s := range m.Segments {
-		if s.Discontinuity {
-			discontinuities++
-		}
 		if s.Map == "" {
-			s.Map = init
+			s.Map = before.Map
 		}
-		s.Discontinuities = discontinuities
+		s.Discontinuities += before.Discontinuities - m.DiscontinuitySequence
 		full.Segments = append(full.Segments, s)
 	}
 	full.Skipped = 0

@@ -42,10 +42,8 @@ func numberRules() []Rule { //nolint:gocognit // a table: each of its functions 
 				return
 			}
 			want := e.Old.DiscontinuitySequence
-			for i := range e.Old.Segments {
-				if s := &e.Old.Segments[i]; s.Discontinuity && s.MSN < e.Now.MediaSequence {
-					want++
-				}
+			if left := e.Old.segment(e.Now.MediaSequence - 1); left != nil {
+				want = left.Discontinuities
 			}
 			// How many there were is unknown when whole playlists were missed.
 			if e.Now.MediaSequence <= e.Old.Last().MSN+1 && (want > e.Old.DiscontinuitySequence || e.Now.DiscontinuitySequence != want) {
