@@ -201,7 +201,8 @@ func TestFollowerEnds(t *testing.T) {
 	cuts = f.Mark(cuts, 24000, true) // the segment ends where the part did
 	cuts = f.Mark(cuts, 30000, false)
 	cuts = f.Flush(cuts, 36000)
-	if got, want := story(cuts), "I23 | I6 I6 |"; got != want {
+	// The mark at 30000 would make a part of a quarter, which only the last may be.
+	if got, want := story(cuts), "I23 | I12 |"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	check(t, cuts, audioRules())
