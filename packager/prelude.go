@@ -241,12 +241,12 @@ func partLength(want time.Duration, frame float64, segment time.Duration) time.D
 // partTarget leaves room for jitter (facts of ordinary encoders: a target equal to
 // the nominal part makes runts) and for audio, which is cut at the nearest unit: up to
 // the first that ends behind the part. No more than that, as parts must not be shorter
-// than 85 % of it (RFC 8216bis, 4.4.4.9), and those of audio may lack a unit.
+// than 85 % of it (RFC 8216bis, 4.4.4.9): those of audio may end a unit earlier.
 func partTarget(part, unit time.Duration) time.Duration {
 	t := part + part*6/100
 	if unit > 0 {
-		units := math.Ceil(part.Seconds()/unit.Seconds() - 1e-3)
-		t = max(t, time.Duration(units)*unit)
+		units := time.Duration(math.Ceil(part.Seconds()/unit.Seconds() - 1e-3))
+		t = max(units*unit, min(t, ((units-1)*unit-2*time.Millisecond)*100/85))
 	}
 	return (t + time.Millisecond - 1).Truncate(time.Millisecond)
 }

@@ -117,14 +117,19 @@ func (r *room) watch(ctx context.Context, name string, found *findings) {
 }
 
 // RoundTrip asks the origin without a network.
-func (r *room) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r *room) RoundTrip(req *http.Request) (_ *http.Response, err error) {
+	defer func() {
+		switch p := recover(); {
+		case p == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
+			err = cmp.Or(req.Context().Err(), http.ErrAbortHandler)
+		case p != nil:
+			panic(p)
+		}
+	}()
 	w := httptest.NewRecorder()
 	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat)) // as servers do
 	r.origin.ServeHTTP(w, req)
-	if err := req.Context().Err(); err != nil {
-		return nil, err
-	}
-	return w.Result(), nil
+	return w.Result(), req.Context().Err()
 }
 
 // findings sums up what watches found.

@@ -299,7 +299,11 @@ func (f *Follower) Mark(dst []Cut, at int64, ends bool) []Cut {
 func (f *Follower) drain(dst []Cut) []Cut {
 	for len(f.queue) > 0 {
 		m := f.ripe(f.queue[0])
-		if f.end+f.unit/2 < m.at {
+		reached := m.at - f.unit/2
+		if m.at > f.queue[0].at { // a picture behind the mark may tell that the segment ends there
+			reached += f.unit
+		}
+		if f.end < reached {
 			break
 		}
 		f.queue = append(f.queue[:0], f.queue[1:]...)
