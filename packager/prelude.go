@@ -137,6 +137,16 @@ func (p *prelude) times(k media.Kind) []int64 {
 	return out
 }
 
+// untilJump returns the times up to a step of more than three seconds.
+func untilJump(times []int64, scale uint32) []int64 {
+	for i := range times[1:] {
+		if d := times[i+1] - times[i]; max(d, -d) > 3*int64(scale) {
+			return times[:i+1]
+		}
+	}
+	return times
+}
+
 func (p *prelude) span(k media.Kind) time.Duration {
 	x := p.times(k)
 	if len(x) < 2 {
@@ -186,7 +196,7 @@ func (p *prelude) measure(cfg Config) measure {
 	m.limits.first = cfg.SegmentDuration
 	longest, segment := cfg.SegmentDuration, cfg.SegmentDuration
 	if t, ok := p.tracks[media.Video]; ok && p.has(media.Video) {
-		m.rate, frame = videoRate(t, p.times(media.Video))
+		m.rate, frame = videoRate(t, untilJump(p.times(media.Video), t.TimeScale))
 		m.fps = frameRate(t, m.rate, frame)
 		g := p.firstGOP()
 		longest, segment = max(longest, g.span), segmentLength(cfg.SegmentDuration, g)

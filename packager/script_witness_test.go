@@ -44,6 +44,7 @@ type watchedLane struct {
 	now      list
 	segments []*watchedSegment
 	hinted   map[int]bool // parts by number
+	met      int          // newest segment of the first state: what was hinted before is not known
 	unhinted []int        // segments, by number, that no hint announced
 }
 
@@ -146,6 +147,9 @@ func (w *witness) see(e *watchedEpoch, l *watchedLane) {
 		w.fault("%s: the playlist goes back", l.name)
 	}
 	w.seeHint(l, now)
+	if old.constant == "" {
+		l.met = now.lastMSN
+	}
 	l.now = now
 	for _, s := range now.segments {
 		w.seeSegment(e, l, s)
@@ -346,7 +350,7 @@ func (w *witness) verdictLane(l *watchedLane) {
 // verdictNumbers: part numbers run on, but a number that was hinted before a
 // discontinuity and that nothing came of is never used behind it.
 func (w *witness) verdictNumbers(l *watchedLane, s *watchedSegment, before, after int) {
-	if slices.Contains(l.unhinted, s.msn) != s.discontinuity {
+	if s.msn > l.met && slices.Contains(l.unhinted, s.msn) != s.discontinuity {
 		w.fault("%s: segment %d DISCONTINUITY=%v, without a hint before %v", l.name, s.msn, s.discontinuity, l.unhinted)
 	}
 	if before == 0 || after == 0 {
