@@ -255,8 +255,8 @@ func partLength(want time.Duration, frame float64, segment time.Duration) time.D
 func partTarget(part, unit time.Duration) time.Duration {
 	t := part + part*6/100
 	if unit > 0 {
-		units := time.Duration(math.Ceil(part.Seconds()/unit.Seconds() - 1e-3))
-		t = max(units*unit, min(t, ((units-1)*unit-2*time.Millisecond)*100/85))
+		longest := time.Duration(math.Ceil(part.Seconds()/unit.Seconds()-1e-3) * float64(unit))
+		t = max(longest, min(t, (longest-unit-2*time.Millisecond)*100/85))
 	}
 	return (t + time.Millisecond - 1).Truncate(time.Millisecond)
 }

@@ -18,7 +18,7 @@ func (e *Reload) overlap(f func(before, now *Segment)) {
 }
 
 // numberRules are about what must stay as it was from one reload to the next.
-func numberRules() []Rule { //nolint:gocognit // a table: each of its functions is short
+func numberRules() []Rule {
 	return []Rule{
 		{"msn-same-uri", "6.2.2", Must, "two reloads", on(func(t *Tally, e *Reload) {
 			e.overlap(func(before, now *Segment) {
