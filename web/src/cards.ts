@@ -9,7 +9,8 @@ import { languageName, type Listed } from "./rooms";
 
 const shownTags = 4;
 
-const first = (text: string): string => ([...text][0] ?? "").toUpperCase();
+/** The letter on a poster: not a bracket or a quote. */
+const first = (text: string): string => (/[\p{L}\p{N}\p{Extended_Pictographic}]/u.exec(text)?.[0] ?? "").toUpperCase();
 
 class Card {
   readonly root: HTMLLIElement;
@@ -19,6 +20,7 @@ class Card {
   private readonly language = h("span", { class: "card-language" });
   private readonly title = h("b", { class: "card-title", dir: "auto" });
   private readonly people = h("span");
+  private readonly name = h("span", { class: "card-room" });
   private readonly tags = h("ul", { class: "card-tags" });
   private drawn = "";
 
@@ -27,7 +29,7 @@ class Card {
     this.poster.append(this.initial, this.phase, this.language);
     speaker.say(this.tags, "dir.tags", {}, "aria-label");
     const foot = h("div", { class: "card-foot" }, this.title,
-      h("div", { class: "card-line" }, h("span", { class: "card-room" }, name), h("span", { class: "people" }, icon(...icons.people), this.people)),
+      h("div", { class: "card-line" }, this.name, h("span", { class: "people" }, icon(...icons.people), this.people)),
       this.tags);
     this.root = h("li", {}, h("a", { class: "card", href: `/r/${name}`, testid: "room-card" }, this.poster, foot));
   }
@@ -40,6 +42,7 @@ class Card {
     const title = room.title || room.room;
     this.title.textContent = title;
     this.title.title = title;
+    this.name.textContent = room.title ? room.room : ""; // it is the title otherwise
     this.initial.textContent = first(title);
     this.phase.dataset.phase = room.phase;
     this.speaker.say(this.phase, `phase.${room.phase}` satisfies Key);
