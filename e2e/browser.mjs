@@ -17,8 +17,8 @@ const browser = await chromium.launch({
 /** @type {Map<string, {page: import("playwright-core").Page, problems: string[]}>} */
 const pages = new Map();
 
-async function open({ page: name, url, locale = "en-US", width = 1280, height = 800, script }) {
-  const context = await browser.newContext({ locale, viewport: { width, height } });
+async function open({ page: name, url, locale = "en-US", width = 1280, height = 800, reducedMotion = "no-preference", script }) {
+  const context = await browser.newContext({ locale, viewport: { width, height }, reducedMotion });
   const page = await context.newPage();
   if (script) await page.addInitScript(script); // before those of the page
   const problems = [];

@@ -133,8 +133,15 @@ type page struct {
 // open goes to url as a new person.
 func (b *browser) open(t *testing.T, name, url string) page {
 	t.Helper()
+	return b.openAs(t, name, url, map[string]any{})
+}
+
+// openAs is open for a person with a screen or wishes of their own: width, height, locale, reducedMotion.
+func (b *browser) openAs(t *testing.T, name, url string, person map[string]any) page {
+	t.Helper()
 	p := page{b: b, name: name}
-	p.must(t, "open", map[string]any{"url": url})
+	person["url"] = url
+	p.must(t, "open", person)
 	return p
 }
 

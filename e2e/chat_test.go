@@ -21,6 +21,7 @@ type chatter struct {
 
 	mu     sync.Mutex
 	seen   map[string]int // text → how often shown
+	pdts   map[string]int64
 	acks   map[string]load.Ack
 	frames []load.Frame // everything but ticks and acks
 	closed error
@@ -33,7 +34,7 @@ func join(t *testing.T, base, nick string) *chatter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chatter{Conn: conn, seen: map[string]int{}, acks: map[string]load.Ack{}}
+	c := &chatter{Conn: conn, seen: map[string]int{}, pdts: map[string]int64{}, acks: map[string]load.Ack{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -56,6 +57,7 @@ func (c *chatter) listen() {
 		case f.Op == "tick":
 			for _, comment := range f.Shown {
 				c.seen[comment.Text]++
+				c.pdts[comment.Text] = comment.PDT
 			}
 		case f.Op == "acks":
 			for _, ack := range f.Acks {
@@ -136,4 +138,11 @@ func (c *chatter) closeError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed
+}
+
+// pdt is the program date time with which text was shown.
+func (c *chatter) pdt(text string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pdts[text]
 }

@@ -73,11 +73,20 @@ func Dial(ctx context.Context, base, room string, who Who) (*Conn, error) {
 
 // Send says text and returns the id that its acknowledgement will carry.
 func (c *Conn) Send(text string) (cid string, err error) {
+	return c.SendAt(text, 0)
+}
+
+// SendAt is Send for somebody whose playhead is at pdt, in ms since the Unix epoch; 0 = it does not say.
+func (c *Conn) SendAt(text string, pdt int64) (cid string, err error) {
 	c.mu.Lock()
 	c.sent++
 	cid = strconv.Itoa(c.sent)
 	c.mu.Unlock()
-	return cid, c.write(map[string]any{"op": "send", "cid": cid, "text": text})
+	send := map[string]any{"op": "send", "cid": cid, "text": text}
+	if pdt != 0 {
+		send["pdt"] = pdt
+	}
+	return cid, c.write(send)
 }
 
 // Like sends n hearts.

@@ -17,6 +17,7 @@ type Frame struct {
 	History []Comment       `json:"history"`
 	Acks    []Ack           `json:"a"`
 	You     You             `json:"you"`
+	Policy  Policy          `json:"policy"`
 	Code    json.RawMessage `json:"code"` // a word in an error, a number in a bye
 	Reason  string          `json:"reason"`
 	Kind    string          `json:"kind"`
@@ -29,6 +30,12 @@ type You struct {
 	Nick  string `json:"nick"`
 	Role  string `json:"role"`
 	Token string `json:"token"`
+}
+
+// Policy is what a page must know to draw; ms.
+type Policy struct {
+	Tick  int64 `json:"tick"`
+	Delay int64 `json:"delay"` // D: a bullet flies when the playhead reaches its PDT + D
 }
 
 // Comment is one shown comment.

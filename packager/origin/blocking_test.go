@@ -18,13 +18,24 @@ import (
 	"barrage/packager/origin"
 )
 
+// aborts is the status of a request whose connection or stream the server shall end.
+const aborts = -1
+
 // blocked starts a request and returns its answer when it comes.
 func (s *site) blocked(ctx context.Context, path string) <-chan *httptest.ResponseRecorder {
 	out := make(chan *httptest.ResponseRecorder, 1)
 	go func() {
 		w := httptest.NewRecorder()
+		defer func() {
+			if aborted := recover(); aborted != nil {
+				if aborted != http.ErrAbortHandler { //nolint:errorlint // a value of recover
+					panic(aborted)
+				}
+				w.Code = aborts
+			}
+			out <- w
+		}()
 		s.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody))
-		out <- w
 	}()
 	synctest.Wait()
 	return out
@@ -150,8 +161,10 @@ func TestClientLeaves(t *testing.T) {
 		out := s.blocked(ctx, s.base+"v0.m3u8?_HLS_msn=4&_HLS_part=1")
 		part := s.blocked(ctx, s.base+"v0/p14.m4s")
 		cancel()
-		if a, b := <-out, <-part; a.Body.Len()+b.Body.Len() != 0 {
-			t.Error("something was written to a client that has left")
+		// net/http sends an empty 200 for a handler that only returns: to a client that has closed
+		// but one side, and to one whose time was up.
+		if a, b := <-out, <-part; a.Code != aborts || b.Code != aborts || a.Body.Len()+b.Body.Len() != 0 {
+			t.Errorf("a client that has left gets %d and %d, %d bytes", a.Code, b.Code, a.Body.Len()+b.Body.Len())
 		}
 		if n := waiting(t, s); n != 0 {
 			t.Errorf("%v requests are said to wait", n)

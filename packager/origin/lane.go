@@ -26,15 +26,15 @@ type Lane struct {
 	date    date
 	heads   sync.Pool // of *[]byte, in which answers are put together
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of conns, and of closing stopped
 	conns   map[*laneConn]struct{}
-	closing bool
-	stopped chan struct{} // closed with closing
+	stopped chan struct{} // no connection enters any more
 	running sync.WaitGroup
 }
 
 // NewLane puts a lane in front of a server: serve the result instead of l. It keeps
-// the server's timeouts, within a quarter. Stop it with Shutdown, after the server's.
+// the server's timeouts, within a quarter, and counts them from when an answer is there.
+// Stop it with Shutdown, after the server's.
 func (h *Handler) NewLane(l net.Listener, server *http.Server) *Lane {
 	lane := &Lane{
 		Listener: l, handler: h, server: server, handed: make(chan net.Conn), failed: make(chan error),
@@ -82,7 +82,7 @@ func (l *Lane) enter(conn net.Conn) {
 	c := newLaneConn(l, tcp)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closing {
+	if l.stopping() {
 		_ = conn.Close()
 		return
 	}
@@ -115,23 +115,24 @@ func (l *Lane) stopping() bool {
 	}
 }
 
-// Close stops accepting. Answers that are under way go on.
+// Close stops accepting and closes the connections that wait for a request. Answers that
+// are under way go on.
 func (l *Lane) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closing {
+	if l.stopping() {
 		return nil
 	}
-	l.closing = true
 	close(l.stopped)
+	for c := range l.conns { // one that sets a later deadline looks at stopped behind it
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
 	return l.Listener.Close()
 }
 
-// Shutdown stops accepting, closes the connections that wait for a request, lets answers
-// be finished until ctx ends, and closes what is left then.
+// Shutdown lets answers be finished until ctx ends, and closes what is left then.
 func (l *Lane) Shutdown(ctx context.Context) error {
 	_ = l.Close() // the server's Shutdown has done it and said what went wrong
-	l.each(func(c *laneConn) { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 	idle := make(chan struct{})
 	go func() { l.running.Wait(); close(idle) }()
 	select {
@@ -139,15 +140,11 @@ func (l *Lane) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	l.each(func(c *laneConn) { _ = c.Close() })
+	l.mu.Lock()
+	for c := range l.conns {
+		_ = c.Close()
+	}
+	l.mu.Unlock()
 	<-idle
 	return context.Cause(ctx)
-}
-
-func (l *Lane) each(do func(*laneConn)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c := range l.conns {
-		do(c)
-	}
 }

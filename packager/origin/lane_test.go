@@ -226,6 +226,26 @@ func TestLanePieces(t *testing.T) {
 	}
 }
 
+// HTTP/2 begins with a connection: no proxy that forwards what its client made up gets
+// other frames than it has asked for.
+func TestLanePreface(t *testing.T) {
+	s := build(t, origin.Options{}, nil)
+	preface := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	first := s.dial(t)
+	first.send(preface)
+	settings := make([]byte, 9)
+	if _, err := io.ReadFull(first.in, settings); err != nil || settings[3] != 4 {
+		t.Errorf("at the beginning: %x %v, want SETTINGS", settings, err)
+	}
+	for _, text := range []string{preface, "PRI"} {
+		later := s.dial(t)
+		later.send(get("/hls/live/index.m3u8"))
+		later.read(http.MethodGet)
+		later.send(text)
+		later.ends()
+	}
+}
+
 // eventually asks again and again.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -280,6 +300,17 @@ func TestLaneTimeouts(t *testing.T) {
 		c.read(http.MethodGet)
 		c.ends()
 	})
+	t.Run("what was waited for", func(t *testing.T) { // is no slow client's fault
+		s := build(t, origin.Options{}, func(s *http.Server) { s.WriteTimeout, s.IdleTimeout = 200*time.Millisecond, 200*time.Millisecond })
+		c := s.dial(t)
+		begun := time.Now()
+		c.send(get(fmt.Sprintf("%sv0/p%d.m4s", s.base, lastPart(s)+1)))
+		eventually(t, "longer than the timeouts", func() bool { return time.Since(begun) > 300*time.Millisecond })
+		s.feed(6)
+		c.read(http.MethodGet)
+		c.send(get("/hls/live/index.m3u8"))
+		c.read(http.MethodGet)
+	})
 	t.Run("nothing taken", func(t *testing.T) {
 		s := build(t, origin.Options{}, func(s *http.Server) { s.WriteTimeout = 200 * time.Millisecond })
 		c := s.dial(t)
@@ -320,6 +351,32 @@ func TestLaneStops(t *testing.T) {
 	}
 	if _, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.lane.Addr().String()); err == nil {
 		t.Error("still accepting")
+	}
+}
+
+// Who came a moment before the stop is closed as well, and whoever asks for nothing as
+// soon as the server begins to stop, which may have slow answers of its own.
+func TestLaneStopsWhoHasJustCome(t *testing.T) {
+	for range 10 {
+		s := build(t, origin.Options{}, func(s *http.Server) { s.ReadHeaderTimeout = time.Minute })
+		slow := s.dial(t)
+		slow.send("GET /hls/l")
+		eventually(t, "the server has one", func() bool { return s.passed.Load() == 1 })
+		clients := make([]*client, 20)
+		for i := range clients {
+			clients[i] = s.dial(t)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan error, 1)
+		go func() { stopped <- errors.Join(s.server.Shutdown(ctx), s.lane.Shutdown(ctx)) }()
+		for _, c := range clients {
+			c.ends()
+		}
+		cancel()
+		if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		slow.Close()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -34,14 +35,14 @@ type laneConn struct {
 func newLaneConn(l *Lane, conn *net.TCPConn) *laneConn {
 	c := &laneConn{TCPConn: conn, lane: l, peer: http.Request{RemoteAddr: conn.RemoteAddr().String(), Header: http.Header{}}}
 	c.addr = l.handler.addr(&c.peer)
+	// What a deadline cannot be set on fails at the next read.
+	_ = c.SetReadDeadline(after(time.Now(), l.server.ReadHeaderTimeout))
 	return c
 }
 
 // serve answers until the connection ends or is for the server.
 func (c *laneConn) serve() {
 	defer c.end()
-	// What a deadline cannot be set on fails at the next read.
-	_ = c.SetReadDeadline(after(time.Now(), c.lane.server.ReadHeaderTimeout))
 	for {
 		text, err := c.next()
 		if err != nil {
@@ -49,10 +50,9 @@ func (c *laneConn) serve() {
 		}
 		h, ok := parseHead(text)
 		if !ok {
-			c.passed = true
+			c.passed = c.armed.IsZero() || !isPreface(text)
 			return
 		}
-		c.arm()
 		if !c.answer(&h) || c.lane.stopping() {
 			return
 		}
@@ -88,6 +88,14 @@ func (c *laneConn) next() (string, error) {
 		text = text[:i+4]
 	}
 	return string(text), nil
+}
+
+// isPreface tells the beginning of HTTP/2, or a piece of it. A client sends it "as the first
+// application data octets of a connection" (RFC 9113, 3.4). To the server it would be the
+// first, and what comes through a proxy must not change how answers are framed.
+func isPreface(text string) bool {
+	const method = "PRI "
+	return strings.HasPrefix(method, text[:min(len(text), len(method))])
 }
 
 // arm moves the deadlines when a quarter of them has passed: to move one costs as much
@@ -129,6 +137,7 @@ func (c *laneConn) answer(h *head) bool {
 	if h.method == http.MethodHead {
 		body = nil
 	}
+	c.arm() // not before: what was waited for is nobody's fault
 	sent, err := c.write(&a, body)
 	c.lane.handler.metrics.answered(a.kind, a.status, sent)
 	return err == nil

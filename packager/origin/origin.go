@@ -77,11 +77,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		accepts: r.Header.Get("Accept-Encoding"), ranges: r.Header.Get("Range"), session: r.Header.Get("CMCD-Session"), agent: r.UserAgent(),
 		addr: h.addr(r), gone: r.Context().Done(),
 	})
-	var sent int
-	if a.status != statusGone {
-		sent = h.write(w, r, &a)
+	if a.status == statusGone {
+		h.metrics.answered(a.kind, a.status, 0)
+		panic(http.ErrAbortHandler) // to return would send an empty 200, which a cache might keep
 	}
-	h.metrics.answered(a.kind, a.status, sent)
+	h.metrics.answered(a.kind, a.status, h.write(w, r, &a))
 }
 
 // request is what an answer depends on, whoever has read it.

@@ -1,6 +1,7 @@
 // The list of comments: bounded, and it follows the newest one unless the
 // reader has scrolled back.
 
+import type { Preferences } from "./bullets/settings";
 import { h, icon, show } from "./dom";
 import { hue } from "./format";
 import type { Key, Speaker } from "./i18n";
@@ -18,10 +19,14 @@ export class CommentList {
   private readonly pillText: HTMLElement;
   private readonly empty: HTMLElement;
   private readonly own = new Map<string, HTMLElement>(); // by cid
+  private readonly said = new WeakMap<Element, Comment>(); // by row
   private follows = true;
   private unread = 0;
 
-  constructor(private readonly speaker: Speaker) {
+  constructor(
+    private readonly speaker: Speaker,
+    private readonly preferences: Preferences,
+  ) {
     this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0, role: "log", "aria-live": "off" });
     speaker.say(this.list, "chat.list", {}, "aria-label");
     this.empty = speaker.say(h("p", { class: "comments-empty", testid: "comments-empty" }), "chat.empty");
@@ -29,6 +34,9 @@ export class CommentList {
     this.pill = h("button", { class: "pill-new", type: "button", testid: "new-comments", hidden: true }, this.pillText, icon(...icons.down));
     this.pill.addEventListener("click", () => this.toEnd());
     this.list.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.list.addEventListener("click", (e) => this.chose(e.target));
+    this.list.addEventListener("keydown", (e) => this.key(e));
+    preferences.follow(() => this.review());
     this.root = h("div", { class: "comments-box" }, this.empty, this.list, this.pill);
     new ResizeObserver(() => this.follows && this.toEnd()).observe(this.list);
   }
@@ -75,7 +83,8 @@ export class CommentList {
   }
 
   private row(c: Comment): HTMLElement {
-    const nick = h("b", { class: "nick" }, c.nick);
+    // Not a stop for Tab, or two hundred would lie before the comment box: arrow keys go from name to name.
+    const nick = h("button", { class: "nick", type: "button", tabindex: -1 }, c.nick);
     nick.style.setProperty("--hue", String(hue(c.author || c.nick)));
     const text = h("span", { class: "said" }, c.text);
     if (c.color !== "#ffffff") {
@@ -84,7 +93,47 @@ export class CommentList {
     }
     const row = h("li", { class: "comment", testid: "comment" }, this.badge(c), nick, " ", text);
     row.dataset.role = c.role;
+    this.said.set(row, c);
+    show(row, !this.preferences.blocks(c));
     return row;
+  }
+
+  /** The reader's wishes have changed. */
+  private review(): void {
+    for (const row of this.list.children) {
+      const c = this.said.get(row);
+      if (c && !row.classList.contains("own")) show(row as HTMLElement, !this.preferences.blocks(c));
+    }
+    if (this.follows) this.toEnd();
+  }
+
+  /** A name was chosen: it offers to hide what that person says. */
+  private chose(target: EventTarget | null): void {
+    const nick = target instanceof Element ? target.closest<HTMLElement>(".nick") : null;
+    const row = nick?.closest(".comment");
+    const c = row && this.said.get(row);
+    if (!nick || !c || c.author === "" || row.classList.contains("own")) return;
+    const offered = this.list.querySelector(".hide-person");
+    offered?.remove();
+    if (offered && row.contains(offered)) return;
+    const hide = h("button", { class: "hide-person", type: "button", testid: "hide-person" }, icon(...icons.block));
+    hide.append(this.speaker.say(h("span"), "bul.people.hide", { name: c.nick }));
+    hide.addEventListener("click", () => {
+      this.preferences.blockPerson({ id: c.author, nick: c.nick });
+      this.list.focus();
+    });
+    row.append(hide);
+    hide.focus();
+  }
+
+  /** Up and down go from name to name; from the list itself, up begins at the newest. */
+  private key(e: KeyboardEvent): void {
+    if (e.key !== "ArrowUp" && e.key !== "ArrowDown") return;
+    const nicks = [...this.list.querySelectorAll<HTMLElement>(".comment:not([hidden]) .nick")];
+    const at = nicks.findIndex((n) => n.closest(".comment")!.contains(document.activeElement));
+    if (at < 0 && e.key === "ArrowDown") return;
+    e.preventDefault();
+    nicks[at < 0 ? nicks.length - 1 : Math.min(Math.max(at + (e.key === "ArrowUp" ? -1 : 1), 0), nicks.length - 1)]?.focus();
   }
 
   private badge(c: Comment): HTMLElement | null {

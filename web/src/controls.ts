@@ -3,11 +3,14 @@
 import { h, icon, show, typing } from "./dom";
 import type { Key, Speaker } from "./i18n";
 import { icons } from "./icons";
+import type { Panel } from "./bullets/panel";
+import type { Preferences } from "./bullets/settings";
 import type { Player } from "./player";
 import { settings } from "./storage";
 
 export interface ControlHooks {
-  bullets(on: boolean): void;
+  preferences: Preferences;
+  panel: Panel;
   comment(): void; // the reader wants to write
 }
 
@@ -18,11 +21,11 @@ export class Controls {
   readonly bar: HTMLElement;
   readonly sound: HTMLButtonElement; // the large one
   readonly help: HTMLElement;
-  bulletsOn: boolean;
   private readonly play: HTMLButtonElement;
   private readonly mute: HTMLButtonElement;
   private readonly volume: HTMLInputElement;
   private readonly bullets: HTMLButtonElement;
+  private readonly tune: HTMLButtonElement;
   private readonly live: HTMLButtonElement;
   private readonly liveText: HTMLElement;
   private readonly soundText: HTMLElement;
@@ -36,10 +39,12 @@ export class Controls {
     private readonly speaker: Speaker,
     private readonly hooks: ControlHooks,
   ) {
-    this.bulletsOn = this.box.get("bullets") !== "off";
     this.play = this.button("play", icons.play, "ctl.play", () => this.togglePlay());
     this.mute = this.button("mute", icons.muted, "ctl.unmute", () => this.toggleMute());
     this.bullets = this.button("bullets-toggle", icons.bullets, "ctl.bullets.off", () => this.toggleBullets());
+    this.tune = this.button("bullets-tune", icons.tune, "ctl.tune", () => hooks.panel.toggle(this.tune));
+    this.tune.setAttribute("aria-expanded", "false");
+    hooks.preferences.follow(() => this.refresh());
     this.volume = h("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, testid: "volume" });
     this.liveText = h("span");
     this.live = h("button", { class: "live-button", type: "button", testid: "go-live" }, h("i", { class: "dot" }), this.liveText);
@@ -65,9 +70,10 @@ export class Controls {
     this.speaker.label(this.play, video.paused ? "ctl.play" : "ctl.pause");
     swap(this.mute, silent ? icons.muted : icons.sound);
     this.speaker.label(this.mute, silent ? "ctl.unmute" : "ctl.mute");
-    swap(this.bullets, this.bulletsOn ? icons.bullets : icons.bulletsOff);
-    this.speaker.label(this.bullets, this.bulletsOn ? "ctl.bullets.off" : "ctl.bullets.on");
-    this.bullets.setAttribute("aria-pressed", String(this.bulletsOn));
+    const { on } = this.hooks.preferences.value;
+    swap(this.bullets, on ? icons.bullets : icons.bulletsOff);
+    this.speaker.label(this.bullets, on ? "ctl.bullets.off" : "ctl.bullets.on");
+    this.bullets.setAttribute("aria-pressed", String(on));
     this.volume.value = String(video.muted ? 0 : video.volume);
     const playing = video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
     show(this.sound, this.blocked || (playing && video.muted));
@@ -98,12 +104,12 @@ export class Controls {
     keys.classList.add("wide-only");
     this.speaker.say(this.volume, "ctl.volume", {}, "aria-label");
     return h("div", { class: "bar", testid: "controls" }, this.play, this.mute, this.volume, this.live,
-      h("span", { class: "spring" }), this.bullets, keys, full);
+      h("span", { class: "spring" }), this.bullets, this.tune, keys, full);
   }
 
   private helpPanel(): HTMLElement {
     const rows: [string, Key][] = [
-      ["Space", "keys.space"], ["M", "keys.m"], ["B", "keys.b"], ["F", "keys.f"], ["C", "keys.c"], ["Esc", "keys.esc"],
+      ["Space", "keys.space"], ["M", "keys.m"], ["B", "keys.b"], ["D", "keys.d"], ["F", "keys.f"], ["C", "keys.c"], ["Esc", "keys.esc"],
     ];
     const list = h("dl");
     for (const [key, words] of rows) list.append(h("dt", {}, h("kbd", {}, key)), this.speaker.say(h("dd"), words));
@@ -152,10 +158,14 @@ export class Controls {
     " ": () => this.togglePlay(),
     m: () => this.toggleMute(),
     b: () => this.toggleBullets(),
+    d: () => this.hooks.panel.toggle(this.tune),
     f: () => this.fullscreen(),
     c: () => this.hooks.comment(),
     "?": () => show(this.help, this.help.hidden),
-    escape: () => show(this.help, false),
+    escape: () => {
+      show(this.help, false);
+      this.hooks.panel.close();
+    },
   };
 
   private togglePlay(): void {
@@ -171,10 +181,8 @@ export class Controls {
   }
 
   private toggleBullets(): void {
-    this.bulletsOn = !this.bulletsOn;
-    this.box.set("bullets", this.bulletsOn ? "on" : "off");
-    this.hooks.bullets(this.bulletsOn);
-    this.refresh();
+    const { preferences } = this.hooks;
+    preferences.set({ on: !preferences.value.on });
   }
 
   private setVolume(v: number): void {

@@ -36,7 +36,7 @@ export function expose(stage: Stage, talk: Talk): void {
     get errors() { return [...player.stats.errors]; },
     get reloads() { return player.stats.reloads; },
     get playhead() { return player.playhead(); },
-    get bulletsShown() { return stage.bullets.shown; },
+    get bulletsShown() { return stage.bullets.wall.shown; },
   };
   Object.defineProperty(window, "barrage", { value: Object.freeze(view) });
 }

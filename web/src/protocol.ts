@@ -54,10 +54,18 @@ export interface Welcome {
 export interface Tick {
   op: "tick";
   seq: number;
+  t: number; // the server's time, ms since the Unix epoch
   viewers: number;
   likes: number;
   comments: Comment[];
+  combos: Combo[];
   rest: number;
+}
+
+/** Equal comments of one moment, shown as one. */
+export interface Combo {
+  id: string; // of the first
+  total: number;
 }
 
 export interface Ack {
@@ -120,6 +128,14 @@ export function parseComment(value: unknown): Comment | null {
   };
 }
 
+/** [commentId, delta, total]; the total alone is never wrong. */
+function parseCombo(value: unknown): Combo | null {
+  const k = list(value);
+  const [id, total] = [str(k[0]), num(k[2])];
+  return id === "" || total < 2 ? null : { id, total };
+}
+
+const combos = (v: unknown): Combo[] => list(v).map(parseCombo).filter((k): k is Combo => k !== null);
 const comments = (v: unknown): Comment[] => list(v).map(parseComment).filter((c): c is Comment => c !== null);
 
 function parseYou(value: unknown): You {
@@ -187,9 +203,11 @@ export function parseFrame(data: string): ServerFrame | null {
       return {
         op: "tick",
         seq: num(f.seq),
+        t: num(f.t),
         viewers: num(f.viewers),
         likes: num(f.likes),
         comments: comments(f.c),
+        combos: combos(f.k),
         rest: num(f.rest),
       };
     case "acks":

@@ -3,6 +3,9 @@
 
 import type { Phase } from "./api";
 import { Bullets } from "./bullets/engine";
+import { Panel } from "./bullets/panel";
+import type { Preferences } from "./bullets/settings";
+import type { Reading } from "./bullets/timeline";
 import { addressOf, type PageConfig } from "./config";
 import { Controls } from "./controls";
 import { h, show } from "./dom";
@@ -35,10 +38,12 @@ export class Stage {
   private reachable = true;
   private picture: Picture = "none";
   private epoch = "";
+  private held: number | null = null; // where the picture was last
 
   constructor(
     private readonly config: PageConfig,
     private readonly speaker: Speaker,
+    preferences: Preferences,
     private readonly hooks: StageHooks,
   ) {
     const video = h("video", { playsinline: true, muted: true, testid: "video", disableremoteplayback: true });
@@ -50,13 +55,10 @@ export class Stage {
     this.sign = h("div", { class: "sign", testid: "screen", role: "status" }, h("i", { class: "spinner" }), this.title, this.more);
     this.root = h("div", { class: "stage", testid: "stage" }, h("div", { class: "aurora" }), video, this.sign, layer);
     this.player = new Player(video, { picture: (p) => this.moved(p), blocked: (b) => (this.controls.tapNeeded = b) });
-    this.controls = new Controls(this.root, this.player, speaker, {
-      bullets: (on) => (this.bullets.enabled = on),
-      comment: () => hooks.comment(),
-    });
-    this.root.append(this.controls.sound, this.controls.help, this.controls.bar);
-    this.bullets = new Bullets(layer, { playhead: () => this.player.playhead() });
-    this.bullets.enabled = this.controls.bulletsOn;
+    const panel = new Panel(speaker, preferences);
+    this.controls = new Controls(this.root, this.player, speaker, { preferences, panel, comment: () => hooks.comment() });
+    this.root.append(this.controls.sound, this.controls.help, panel.root, this.controls.bar);
+    this.bullets = new Bullets(layer, { video, preferences, reading: () => this.reading() });
     setInterval(() => this.beat(), 1000);
     this.refresh();
   }
@@ -93,8 +95,28 @@ export class Stage {
 
   private moved(p: Picture): void {
     this.picture = p;
-    this.bullets.paused = p === "paused";
+    this.bullets.wake();
     this.refresh();
+  }
+
+  /** Where the picture is, for the bullets, and how fast it moves. */
+  private reading(): Reading {
+    const { video } = this.player;
+    const at = this.player.playhead();
+    if (at !== null) {
+      this.held = at;
+      const moves = !video.paused && !video.seeking && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
+      return { at, rate: moves ? video.playbackRate : 0 };
+    }
+    if (this.held !== null && this.comesBack()) return { at: this.held, rate: 0 };
+    this.held = null;
+    return { at: null, rate: 1 };
+  }
+
+  /** Whether a picture that cannot be asked only waits for data: then bullets wait with it. */
+  private comesBack(): boolean {
+    if (this.player.video.seeking) return true;
+    return this.phase === "live" && this.picture !== "none" && this.picture !== "ended";
   }
 
   private refresh(): void {

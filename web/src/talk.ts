@@ -11,12 +11,16 @@ import type { Key, Speaker } from "./i18n";
 import { icons } from "./icons";
 import { suggestion } from "./names";
 import { OwnBook, Seen } from "./own";
+import type { Preferences } from "./bullets/settings";
+import type { News, Own } from "./bullets/wall";
 import type { Ack, Comment, Policy, ServerFrame, Session, You } from "./protocol";
 import { settings, type Box } from "./storage";
 
 export interface TalkEvents {
-  comment(c: Comment, history: boolean): void;
-  own(c: Comment): void;
+  news(n: News): void;
+  history(comments: Comment[], own: Own): void;
+  own(cid: string, c: Comment): void;
+  refused(cid: string): void;
   policy(p: Policy): void;
   session(s: Session): void;
 }
@@ -25,6 +29,7 @@ export interface TalkOptions {
   config: PageConfig;
   speaker: Speaker;
   events: TalkEvents;
+  preferences: Preferences;
   /** Program date time the reader sees, ms; null = unknown. */
   playhead(): number | null;
   /** The token of a host or moderator; "" = a guest. */
@@ -63,7 +68,7 @@ export class Talk {
 
   constructor(private readonly options: TalkOptions) {
     const { speaker, config } = options;
-    this.list = new CommentList(speaker);
+    this.list = new CommentList(speaker, options.preferences);
     this.composer = new Composer(speaker, { say: (s) => this.say(s), nick: (n) => this.chat.rename(n) });
     this.composer.suggest(suggestion(speaker.lang));
     this.strip = h("p", { class: "strip", testid: "chat-strip", role: "status", hidden: true });
@@ -111,7 +116,7 @@ export class Talk {
     this.own.add(cid, said.text);
     this.said.set(cid, said.text);
     this.list.appendOwn(cid, comment);
-    this.options.events.own(comment);
+    this.options.events.own(cid, comment);
     this.chat.send({ cid, ...said, pdt });
   }
 
@@ -126,12 +131,12 @@ export class Talk {
         this.counters(f.viewers, f.likes);
         this.degraded = f.degraded;
         this.refreshStrip();
-        this.comments(f.history, true);
+        this.options.events.history(f.history, this.read(f.history));
         if (f.session) this.options.events.session(f.session);
         break;
       case "tick":
         this.counters(f.viewers, f.likes);
-        this.comments(f.comments, false);
+        this.options.events.news({ ...f, own: this.read(f.comments) });
         if (f.rest > 0) this.list.note("chat.rest", { n: f.rest });
         break;
       case "acks":
@@ -157,26 +162,30 @@ export class Talk {
     }
   }
 
-  private comments(all: Comment[], history: boolean): void {
+  /** Puts into the list what is new; returns which are the reader's own. */
+  private read(all: Comment[]): Own {
     const rows: Comment[] = [];
+    const own = new Map<string, string>();
     for (const c of all) {
       if (!this.seen.add(c.id)) continue;
       const cid = this.own.claim(c, this.you.id);
-      if (cid !== null) {
-        this.list.correct(cid, c.text);
-        this.list.setFate(cid, null);
+      if (cid === null) {
+        rows.push(c);
         continue;
       }
-      rows.push(c);
-      this.options.events.comment(c, history);
+      own.set(c.id, cid);
+      this.list.correct(cid, c.text);
+      this.list.setFate(cid, null);
     }
     this.list.append(rows);
+    return own;
   }
 
   private settle(a: Ack): void {
     const text = this.said.get(a.cid);
     this.said.delete(a.cid);
     this.own.settle(a);
+    if (a.fate === "rejected") this.options.events.refused(a.cid);
     const why = a.fate === "rejected" ? a.reason : a.fate;
     if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
     else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");

@@ -1,12 +1,14 @@
 // Stage and talk of one room joined: what the room page and the studio share.
 
 import { fetchRoom, type Room } from "./api";
+import { Preferences } from "./bullets/settings";
 import type { PageConfig } from "./config";
 import { expose } from "./debug";
 import type { Speaker } from "./i18n";
 import { poll } from "./poll";
 import type { Screen } from "./screen";
 import { Stage } from "./stage";
+import { settings } from "./storage";
 import { Talk } from "./talk";
 
 export interface WatchHooks {
@@ -22,19 +24,27 @@ export interface Watch {
 const every = 2500; // ms; spread by poll's jitter, so what hangs on it is spread, too
 
 export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = {}, token = ""): Watch {
-  const stage = new Stage(config, speaker, {
+  const preferences = new Preferences(settings());
+  const stage = new Stage(config, speaker, preferences, {
     comment: () => talk.composer.focus(),
     screen: (s) => hooks.screen?.(s),
   });
+  const { wall, wake } = stage.bullets;
   const talk: Talk = new Talk({
     config,
     speaker,
     token,
+    preferences,
     playhead: () => stage.player.playhead(),
     events: {
-      comment: (c, history) => stage.bullets.add(c, history),
-      own: (c) => stage.bullets.addOwn(c),
-      policy: (p) => (stage.bullets.delay = p.delay),
+      news(n) {
+        wall.tell(n);
+        if (n.comments.length + n.combos.length > 0) wake();
+      },
+      history: (comments, own) => wall.recall(comments, own),
+      own: (cid, c) => wall.own(cid, c),
+      refused: (cid) => wall.remove(cid),
+      policy: (p) => (wall.delay = p.delay),
       session: () => asking.now(), // chat only says that something changed; the API says what
     },
   });

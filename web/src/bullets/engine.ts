@@ -1,78 +1,72 @@
-// Bullets of one stage: comments in, flying text out.
+// Bullets of one stage, in a browser: the wall with its clocks and its screen.
 
-import type { Comment } from "../protocol";
-import { Renderer, type Drawing } from "./renderer";
-import { Schedule } from "./schedule";
+import type { Preferences } from "./settings";
+import { Screen } from "./sky";
+import type { Reading } from "./timeline";
+import { Wall } from "./wall";
+import { canvasMeasure } from "./widths";
 
-export interface Clock {
-  /** Program date time at the playhead, ms; null while there is no picture. */
-  playhead(): number | null;
+const moments = ["play", "playing", "pause", "waiting", "seeking", "seeked", "ratechange", "emptied", "ended"];
+
+export interface BulletsOptions {
+  video: HTMLMediaElement;
+  reading: () => Reading;
+  preferences: Preferences;
 }
 
-const beat = 100; // ms between two looks at the playhead
-
 export class Bullets {
-  shown = 0;
-  private readonly schedule = new Schedule<Drawing>();
-  private readonly renderer: Renderer;
-  private readonly still: MediaQueryList;
-  private readonly timer: number;
-  private on = true;
+  readonly wall: Wall;
+  private timer = 0;
+  private readonly still = matchMedia("(prefers-reduced-motion: reduce)");
+  private readonly ends = new AbortController();
+  private readonly sizes: ResizeObserver;
 
   constructor(
-    layer: HTMLElement,
-    private readonly clock: Clock,
+    private readonly layer: HTMLElement,
+    private readonly options: BulletsOptions,
   ) {
-    this.renderer = new Renderer(layer);
-    this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    this.timer = window.setInterval(() => this.tick(), beat);
+    const { video, reading, preferences } = options;
+    this.wall = new Wall({
+      sky: new Screen(layer),
+      measure: canvasMeasure(layer),
+      now: () => performance.now(),
+      reading,
+      blocks: (c) => preferences.blocks(c),
+    });
+    this.sizes = new ResizeObserver(([entry]) => this.wall.resize(entry!.contentRect.width, entry!.contentRect.height));
+    this.sizes.observe(layer);
+    const { signal } = this.ends;
+    for (const type of moments) video.addEventListener(type, () => this.wake(), { signal });
+    document.addEventListener("visibilitychange", () => this.appear(), { signal });
+    this.still.addEventListener("change", () => this.appear(), { signal });
+    preferences.follow(() => this.configure());
+    this.configure();
+    this.appear();
   }
 
-  set delay(ms: number) {
-    this.schedule.delay = ms;
-  }
-
-  set enabled(on: boolean) {
-    this.on = on;
-    if (!on) this.renderer.clear();
-  }
-
-  get enabled(): boolean {
-    return this.on;
-  }
-
-  set paused(paused: boolean) {
-    this.renderer.setPaused(paused);
-  }
-
-  /** A comment of somebody. History flies only where the playhead has yet to come. */
-  add(c: Comment, history = false): void {
-    const item: Drawing = { text: c.text, mode: c.mode, color: c.color, own: false, host: c.role === "host" };
-    const verdict = this.schedule.offer(
-      { item, pdt: c.pdt, ...(history && { late: 0 }) },
-      this.clock.playhead(),
-    );
-    if (verdict === "fly") this.fly([item]);
-  }
-
-  /** The reader's own comment: at once, whatever the time is. */
-  addOwn(c: Pick<Comment, "text" | "mode" | "color">): void {
-    this.fly([{ text: c.text, mode: c.mode, color: c.color, own: true, host: false }]);
-  }
+  /** Looks at the playhead now, and again when something is due. */
+  readonly wake = (): void => {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(this.wake, this.wall.step());
+  };
 
   stop(): void {
-    clearInterval(this.timer);
-    this.renderer.destroy();
+    clearTimeout(this.timer);
+    this.sizes.disconnect();
+    this.ends.abort();
+    this.wall.show(false);
   }
 
-  private tick(): void {
-    const due = this.schedule.take(this.clock.playhead());
-    if (due.length > 0) this.fly(due);
+  private configure(): void {
+    const { value } = this.options.preferences;
+    this.layer.style.setProperty("--bullet-opacity", String(value.opacity));
+    this.wall.configure(value);
+    this.wake();
   }
 
-  /** A hidden tab draws nothing, or its bullets would all start when it is shown again. */
-  private fly(drawings: Drawing[]): void {
-    if (!this.on || this.still.matches || document.hidden) return;
-    this.shown += this.renderer.draw(drawings);
+  /** Who asked for less motion, or looks elsewhere, has the list. */
+  private appear(): void {
+    this.wall.show(!document.hidden && !this.still.matches);
+    this.wake();
   }
 }

@@ -1,97 +1,98 @@
-// Where a bullet flies. Pure and deterministic: the same bullets at the same
-// times on a stage of the same size take the same lanes.
-//
-// Scrolling bullets all take `duration` from edge to edge, so a wide one moves
-// faster: v = (W + w) / duration. Two in one lane must not touch, neither at
-// the right edge when the second enters nor at the left one when it arrives.
+// Who may share a lane. Pure; times in ms of one clock, widths in em of the
+// bullets' own font, so that the answer is the same on every screen of a shape.
 
 import type { Mode } from "../protocol";
 
-export interface Stage {
-  width: number;
-  height: number;
-  laneHeight: number;
+export interface Body {
+  readonly at: number; // when its head enters at the right edge
+  readonly width: number;
 }
 
-export interface Timing {
-  scroll: number; // ms from edge to edge
-  fixed: number; // ms that top and bottom bullets stand
+/** How long must lie between the entries into one lane of a bullet so wide and the next one, so wide. */
+export type Apart = (ahead: number, behind: number) => number;
+
+/** How fast a bullet of a width moves, in em per ms. */
+export interface Speeds {
+  class(width: number): number;
+  speed(index: number): number;
 }
 
-export const timing: Timing = { scroll: 8000, fixed: 4000 };
-
-const gap = 24; // px between two bullets of one lane
-const fixedShare = 0.4; // top and bottom bullets use at most this part of the height each
-const scrollShare = 0.85; // the lowest lanes stay free for the controls
-
-interface Tail {
-  start: number;
-  width: number;
+/**
+ * Two must not touch, neither when the second enters nor, if it is faster, when
+ * the first leaves. That takes longest on the widest stage of a shape.
+ */
+export function following(speeds: Speeds, stage: { least: number; most: number }, gap: number): Apart {
+  const clear = Math.min(gap, stage.least);
+  return (ahead, behind) => {
+    const [first, second] = [speeds.speed(speeds.class(ahead)), speeds.speed(speeds.class(behind))];
+    const entered = (ahead + clear) / first;
+    const left = (stage.most + ahead) / first - (stage.most - clear) / second;
+    return Math.max(entered, left);
+  };
 }
 
-export class Lanes {
-  private readonly scroll: (Tail | undefined)[] = [];
-  private readonly top: number[] = []; // until when each lane is taken
-  private readonly bottom: number[] = [];
+/** Bullets that stand have their lane to themselves. */
+export const standing = (time: number): Apart => () => time;
+
+export class Lanes<B extends Body> {
+  private readonly lanes: B[][]; // each by `at`
 
   constructor(
-    private stage: Stage,
-    private readonly times: Timing = timing,
-  ) {}
-
-  /** A new size keeps what is on its way: widths stay, only the way gets longer or shorter. */
-  resize(stage: Stage): void {
-    this.stage = stage;
+    readonly count: number,
+    private readonly apart: Apart,
+  ) {
+    this.lanes = Array.from({ length: count }, () => []);
   }
 
-  /** The y of a lane for a bullet of `width` at `now`, or null when every lane is taken. */
-  place(mode: Mode, width: number, now: number): number | null {
-    switch (mode) {
-      case "top":
-        return this.fixed(this.top, now);
-      case "bottom":
-        return this.fromBelow(this.fixed(this.bottom, now));
-      case "scroll":
-        return this.scrolling(width, now);
-    }
+  /** Whether a body has room; `except` is not in its way. */
+  fits(lane: number, at: number, width: number, except?: B): boolean {
+    const all = this.lanes[lane];
+    if (!all) return false;
+    const i = after(all, at);
+    // Nobody overtakes in a lane: only the neighbours matter.
+    const before = all[i - 1] === except ? all[i - 2] : all[i - 1];
+    const next = all[i] === except ? all[i + 1] : all[i];
+    if (before && at - before.at < this.apart(before.width, width)) return false;
+    return !next || next.at - at >= this.apart(width, next.width);
   }
 
-  clear(): void {
-    this.scroll.length = this.top.length = this.bottom.length = 0;
+  /** The topmost lane with room, or -1. */
+  first(at: number, width: number): number {
+    for (let lane = 0; lane < this.count; lane++) if (this.fits(lane, at, width)) return lane;
+    return -1;
   }
 
-  private scrolling(width: number, now: number): number | null {
-    for (let lane = 0; lane < this.count(scrollShare); lane++) {
-      if (!this.free(this.scroll[lane], width, now)) continue;
-      this.scroll[lane] = { start: now, width };
-      return lane * this.stage.laneHeight;
-    }
-    return null;
+  put(lane: number, body: B): void {
+    const all = this.lanes[lane];
+    all?.splice(after(all, body.at), 0, body);
   }
 
-  private free(tail: Tail | undefined, width: number, now: number): boolean {
-    if (!tail) return true;
-    const W = this.stage.width;
-    const T = this.times.scroll;
-    const entered = (now - tail.start) * ((W + tail.width) / T) >= tail.width + gap;
-    const reaches = now + (W - gap) * (T / (W + width)); // our head, a gap before the left edge
-    return entered && reaches >= tail.start + T;
+  remove(lane: number, body: B): void {
+    const all = this.lanes[lane];
+    const i = all?.lastIndexOf(body) ?? -1;
+    if (i >= 0) all!.splice(i, 1);
   }
 
-  private fixed(until: number[], now: number): number | null {
-    for (let lane = 0; lane < this.count(fixedShare); lane++) {
-      if ((until[lane] ?? 0) > now) continue;
-      until[lane] = now + this.times.fixed;
-      return lane * this.stage.laneHeight;
-    }
-    return null;
+  /** Who would have to go for a newcomer, in the lane where the fewest would. */
+  inTheWay(at: number, width: number): B[] {
+    let fewest: B[] = [];
+    this.lanes.forEach((all, lane) => {
+      const them = all.filter((b) => (b.at <= at ? at - b.at < this.apart(b.width, width) : b.at - at < this.apart(width, b.width)));
+      if (lane === 0 || them.length < fewest.length) fewest = them;
+    });
+    return fewest;
   }
+}
 
-  private fromBelow(y: number | null): number | null {
-    return y === null ? null : this.count(scrollShare) * this.stage.laneHeight - this.stage.laneHeight - y;
-  }
+/** Empty lanes for every way to fly. */
+export function lanesOf<B extends Body>(g: { lanes: Record<Mode, number>; apart: Record<Mode, Apart> }): Record<Mode, Lanes<B>> {
+  const of = (mode: Mode): Lanes<B> => new Lanes(g.lanes[mode], g.apart[mode]);
+  return { scroll: of("scroll"), top: of("top"), bottom: of("bottom") };
+}
 
-  private count(share: number): number {
-    return Math.max(1, Math.floor((this.stage.height * share) / this.stage.laneHeight));
-  }
+/** Index of the first body later than `at`; almost always near the end. */
+function after(all: readonly Body[], at: number): number {
+  let i = all.length;
+  while (i > 0 && all[i - 1]!.at > at) i--;
+  return i;
 }

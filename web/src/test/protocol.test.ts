@@ -24,8 +24,10 @@ test("what is no comment is none", () => {
 test("frames of the protocol", () => {
   const cases: { frame: object; want: object }[] = [
     {
-      frame: { op: "tick", seq: 42, t: 1, viewers: 3, likes: 7, c: [c, "broken"], k: [], rest: 2 },
-      want: { op: "tick", seq: 42, viewers: 3, likes: 7, comments: [parseComment(c)], rest: 2 },
+      frame: { op: "tick", seq: 42, t: 1, viewers: 3, likes: 7, c: [c, "broken"], k: [["i1", 2, 5], ["", 1, 9], ["i2", 1], 7], rest: 2 },
+      want: {
+        op: "tick", seq: 42, t: 1, viewers: 3, likes: 7, comments: [parseComment(c)], combos: [{ id: "i1", total: 5 }], rest: 2,
+      },
     },
     {
       frame: { op: "acks", a: [["k-1", "i1", "shown"], ["k-2", "", "rejected", "too_long"]] },
