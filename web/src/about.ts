@@ -46,7 +46,7 @@ export class About {
       e.preventDefault(); // the policy forbids that forms go anywhere
       void this.send();
     });
-    this.root = h("section", { class: "panel", testid: "about" }, speaker.say(h("h2"), "about"), speaker.say(h("p", { class: "panel-lead" }), "about.lead"), form);
+    this.root = h("section", { class: "sheet", testid: "about" }, speaker.say(h("h2"), "about"), speaker.say(h("p", { class: "sheet-lead" }), "about.lead"), form);
     this.choices("");
     speaker.follow(() => this.choices(this.language.value));
   }

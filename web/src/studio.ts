@@ -52,8 +52,8 @@ function connectCard(publish: Publish): HTMLElement {
   });
   key.tools.append(reveal, copyButton(speaker, "copy-key", () => publish.key));
   key.root.append(speaker.say(h("small", { class: "field-note" }), "studio.key.warn"));
-  return h("section", { class: "panel", testid: "connect" },
-    speaker.say(h("h2"), "studio.connect"), speaker.say(h("p", { class: "panel-lead" }), "studio.connect.lead"), ...servers, key.root);
+  return h("section", { class: "sheet", testid: "connect" },
+    speaker.say(h("h2"), "studio.connect"), speaker.say(h("p", { class: "sheet-lead" }), "studio.connect.lead"), ...servers, key.root);
 }
 
 function linkCard(): HTMLElement {
@@ -73,7 +73,7 @@ function linkCard(): HTMLElement {
   overlay!.root.append(speaker.say(h("small", { class: "field-note" }), "studio.overlay.note"));
   embed!.root.append(speaker.say(h("small", { class: "field-note" }), "studio.embed.note"));
   const label = speaker.say(h("summary"), "studio.links.more");
-  return h("section", { class: "panel" }, link!.root, h("details", { class: "more", testid: "more-links" }, label, overlay!.root, embed!.root));
+  return h("section", { class: "sheet" }, link!.root, h("details", { class: "more", testid: "more-links" }, label, overlay!.root, embed!.root));
 }
 
 /** What somebody pastes into a page of their own. */
@@ -104,7 +104,7 @@ class Health {
       list.append(tile);
     }
     this.tiles.get("state")!.replaceChildren(speaker.say(this.state, "phase.offline"));
-    this.root = h("section", { class: "panel health", testid: "health" }, speaker.say(h("h2"), "studio.health"), list, this.advice);
+    this.root = h("section", { class: "sheet health", testid: "health" }, speaker.say(h("h2"), "studio.health"), list, this.advice);
   }
 
   room(room: Room): void {
