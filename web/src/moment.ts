@@ -11,6 +11,7 @@ export interface Listed {
   programDateTime: number | null; // ms
 }
 
+const asGood = 3; // seconds behind the newest picture: where players begin by themselves
 const soon = 10_000; // ms: clocks of two players and a link that was read aloud
 
 /** The moment a link asks for; null = none, or nonsense. */
@@ -25,10 +26,10 @@ export function linkTo(room: string, at: number | null, origin: string): string 
 }
 
 /**
- * Where a moment is in the player's time. `edge` is the end of what the playlist
- * offers, `live` where the player would begin by itself; both in seconds.
+ * Where a moment is in the player's time, in seconds. `edge` is the end of what
+ * the playlist offers.
  */
-export function locate(pdt: number, segments: readonly Listed[], edge: number, live: number): number | Exclude<Moment, "there"> {
+export function locate(pdt: number, segments: readonly Listed[], edge: number): number | Exclude<Moment, "there"> {
   const dated = segments.filter((s) => s.programDateTime !== null);
   const first = dated[0];
   if (!first) return "live";
@@ -38,7 +39,7 @@ export function locate(pdt: number, segments: readonly Listed[], edge: number, l
     const end = i === dated.length - 1 ? Math.max(edge, s.start + s.duration) : s.start + s.duration;
     const at = s.start + (pdt - s.programDateTime!) / 1000;
     if (at >= end) continue;
-    return at >= live ? "live" : Math.max(s.start, at); // before its start: nothing was sent at that moment
+    return at >= edge - asGood ? "live" : Math.max(s.start, at); // before its start: nothing was sent at that moment
   }
   const last = dated.at(-1)!;
   const newest = last.programDateTime! + (Math.max(edge, last.start + last.duration) - last.start) * 1000;

@@ -185,9 +185,8 @@ export class Player {
   }
 
   private begin(hls: Hls, details: LevelDetails): void {
-    const live = hls.liveSyncPosition;
-    if (!this.wish || live === null) return;
-    const at = locate(this.wish.pdt, details.fragments, details.edge, live);
+    if (!this.wish) return;
+    const at = locate(this.wish.pdt, details.fragments, details.edge);
     this.granted(at);
     if (typeof at === "number") hls.startLoad(at); // before the first segment: nobody sees the live picture first
   }
@@ -199,7 +198,7 @@ export class Player {
     const [start, end] = [seekable.start(0), seekable.end(seekable.length - 1)];
     const programDateTime = this.nativeDate() - (this.video.currentTime - start) * 1000;
     if (!Number.isFinite(programDateTime)) return;
-    const at = locate(this.wish.pdt, [{ start, duration: end - start, programDateTime }], end, this.video.currentTime);
+    const at = locate(this.wish.pdt, [{ start, duration: end - start, programDateTime }], end);
     this.granted(at);
     if (typeof at === "number") this.video.currentTime = at;
   }
