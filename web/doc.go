@@ -50,8 +50,8 @@
 //     defence against a stolen click that needs no script.
 //   - The title of a room is in the HTML, over left to the script: what makes the
 //     card of a shared link runs none.
-//   - Everything searched in the page, over an API of searches: a thousand rooms
-//     are 200 KB of JSON, and the answer to a key is there in the same frame.
+//   - Rooms are searched in the page, over an API of searches: it has them all
+//     anyway, and the answer to a key waits for no network.
 //   - The overlay has no playhead, so it waits for none: OBS shows the scene before
 //     any viewer does.
 //   - hls.js over native HLS everywhere but on Apple's engine: only there is
