@@ -146,7 +146,7 @@ players: toolchain test-tools page ## real players watch: stalls, errors, latenc
 .PHONY: reliability
 reliability: toolchain test-tools page ## attack a running server, row by row; prints a table with what was measured
 	@mkdir -p bin && rm -f $(RELIABILITY_TABLE); result=0; \
-	  RELIABILITY_TABLE=$(CURDIR)/$(RELIABILITY_TABLE) go test -tags reliability -count=1 -timeout 10m -run '$(ROWS)' ./e2e || result=$$?; \
+	  RELIABILITY_TABLE=$(CURDIR)/$(RELIABILITY_TABLE) go test -tags reliability -count=1 -timeout 40m -run '$(ROWS)' ./e2e || result=$$?; \
 	  printf '\n| Row | What | Result | Measured |\n|---|---|---|---|\n' && sort $(RELIABILITY_TABLE) && exit $$result
 
 # FUZZTIME counts seconds (10s) or executions (10000000x), for each target whose package matches FUZZ.

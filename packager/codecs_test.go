@@ -2,6 +2,7 @@ package packager_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,4 +71,65 @@ func TestCodecChange(t *testing.T) {
 			t.Errorf("the epoch before has not ended:\n%s", old)
 		}
 	})
+}
+
+// Who comes when a stream of higher level begins must be told before the init section
+// is listed, or a player begins what it cannot decode.
+func TestIndexNamesNewInit(t *testing.T) {
+	for name, change := range map[string]func(r *room){
+		"going on":          func(*room) {},
+		"after a reconnect": func(r *room) { r.stream.Detach(false); r.attach() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			live(t, packager.DefaultConfig(), func(r *room) {
+				low := videoTrack(t)
+				low.Config, low.Width, low.Height = config(t, avc720), 1280, 720
+				r.tracks(low, audioTrack(t))
+				src := &source{fps: 30, gop: 60, audio: true}
+				src.run(r, 6*time.Second)
+				change(r)
+				r.tracks(videoTrack(t), audioTrack(t))
+				for !strings.Contains(r.body(r.folder()+"v0.m3u8"), "v0/init-2.mp4") {
+					src.run(r, 100*time.Millisecond)
+				}
+				index := r.body("/hls/live/index.m3u8")
+				if !strings.Contains(index, `CODECS="avc1.640028,mp4a.40.2",RESOLUTION=1920x1080`) {
+					r.t.Errorf("the new init section is listed, and the multivariant playlist says\n%s", index)
+				}
+			})
+		})
+	}
+}
+
+// Pictures that are on no grid have a frame rate too: Apple's authoring specification wants
+// FRAME-RATE with every video (9.15). It is what was promised, else what was measured.
+func TestFrameRateWithoutGrid(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		"video h264 30 gop 2s jitter 12":            "30.000",
+		"video h264 30 gop 2s jitter 12 unpromised": "30.000",
+		"video h264 59.94 gop 2s jitter 9":          "59.940",
+		"video h264 60 gop 2s slowest 20":           "60.000", // "the maximum frame rate for all the video" (4.4.6.2)
+		"video h264 10 gop 2s jitter 40 unpromised": "10.000",
+		"video h264 25 gop 2s":                      "25.000",
+	} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			var stepped atomic.Int64
+			serve(t, packager.DefaultConfig(), nil, func(r *room) {
+				a := newActor(r, func() {}, &stepped)
+				a.weight = map[media.Kind]int{media.Video: 500}
+				for _, line := range []string{"attach", script, "for 9s"} {
+					if err := a.do(line); err != nil {
+						r.t.Fatal(err)
+					}
+				}
+				for _, name := range []string{"index.m3u8", "ts.m3u8"} {
+					if text := r.body("/hls/live/" + name); !strings.Contains(text, "FRAME-RATE="+want) {
+						r.t.Errorf("%s: no FRAME-RATE=%s in\n%s", name, want, text)
+					}
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"cmp"
 	"math"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type Epoch struct {
 	muxer      *muxer
 	env        *env
 	share      *share
+	fps        float64   // FRAME-RATE while there is no grid
 	lanes      []*lane   // the leader first; the writer's, as is the rest
 	held       int64     // bytes, as the budget knows
 	until      time.Time // when it may be forgotten; zero while in use
@@ -127,7 +129,7 @@ func (e *Epoch) reports(l *lane) []playlist.Report {
 // list writes the multivariant playlist of what has been measured.
 func (e *Epoch) list(fps float64) {
 	renditions := measureLanes(e.lanes)
-	id := e.ID
+	id, fps := e.ID, cmp.Or(fps, e.fps)
 	e.index.Store(&sheet{env: e.env, append: func(dst []byte) ([]byte, error) {
 		m, err := multivariant(id, renditions, fps)
 		if err != nil {

@@ -27,7 +27,7 @@ type packer struct {
 	breaks uint64        // discontinuities so far
 	begun  bool
 	quiet  bool  // replaying: publish later
-	closed bool  // a segment has ended since the multivariant playlist was rendered
+	stale  bool  // a segment has ended or a configuration changed since the multivariant playlist was made
 	grown  int64 // bytes taken in since a segment ended
 	cuts   []segmenter.Cut
 	marks  []segmenter.Cut
@@ -49,7 +49,7 @@ func (s *Stream) newPacker(layout []media.Track, m measure) (*packer, error) {
 		env: s.env, shed: s.shed, clock: s.session.clock, limits: m.limits, line: timeline.New(layout, m.rate),
 		next: change{tracks: map[media.Kind]media.Track{}},
 	}
-	p.epoch = &Epoch{ID: newID(s.env.now()), env: s.env, share: &s.share, renditions: map[string]*Rendition{}}
+	p.epoch = &Epoch{ID: newID(s.env.now()), env: s.env, share: &s.share, fps: m.fps, renditions: map[string]*Rendition{}}
 	for _, in := range layout {
 		l := &lane{name: laneName(in.Kind), rendition: newRendition(), shelf: newShelf(m.limits), seen: s.env.now()}
 		if err := l.retrack(in); err != nil {
@@ -59,7 +59,7 @@ func (s *Stream) newPacker(layout []media.Track, m measure) (*packer, error) {
 		p.epoch.renditions[l.name] = l.rendition
 	}
 	p.epoch.lanes = p.lanes
-	p.epoch.muxer = newMuxer(p, m.rate.Float())
+	p.epoch.muxer = newMuxer(p, m.fps)
 	p.lead = segmenter.NewLeader(p.rules(p.lanes[0]), 0)
 	if len(p.lanes) > 1 {
 		l := p.lanes[1]
@@ -206,6 +206,7 @@ func (p *packer) anchor(at time.Time) error {
 			if err := l.retrack(in); err != nil {
 				return err
 			}
+			p.stale = true // who comes for the new init section is told its codec
 		}
 	}
 	clear(p.next.tracks)
@@ -259,7 +260,7 @@ func (p *packer) apply(l *lane, cuts []segmenter.Cut) {
 		}
 		if seg := l.shelf.close(); seg != nil {
 			l.rate.add(seg)
-			p.closed, p.grown = true, 0
+			p.stale, p.grown = true, 0
 			p.env.metrics.segments.WithLabelValues(kind.String()).Inc()
 		}
 		if c.Forced {
@@ -307,12 +308,12 @@ func (p *packer) publish(at time.Time) {
 }
 
 // list gives the epoch its multivariant playlist once every rendition lists a
-// segment, and another with each segment: what was measured has changed.
+// segment, and another with each segment and configuration: what was measured has changed.
 func (p *packer) list() {
-	if !p.closed || !p.playable() {
+	if !p.stale || !p.playable() {
 		return
 	}
-	p.closed = false
+	p.stale = false
 	p.epoch.list(p.line.Rate().Float())
 }
 

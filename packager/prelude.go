@@ -137,6 +137,16 @@ func (p *prelude) times(k media.Kind) []int64 {
 	return out
 }
 
+// untilJump returns the times up to a step of more than three seconds.
+func untilJump(times []int64, scale uint32) []int64 {
+	for i := range times[1:] {
+		if d := times[i+1] - times[i]; max(d, -d) > 3*int64(scale) {
+			return times[:i+1]
+		}
+	}
+	return times
+}
+
 func (p *prelude) span(k media.Kind) time.Duration {
 	x := p.times(k)
 	if len(x) < 2 {
@@ -172,6 +182,7 @@ func (p *prelude) firstGOP() gop {
 type measure struct {
 	limits limits
 	rate   timeline.Rate
+	fps    float64 // what FRAME-RATE says while there is no grid
 }
 
 // measure decides the numbers that may never change in the life of the epoch.
@@ -185,7 +196,8 @@ func (p *prelude) measure(cfg Config) measure {
 	m.limits.first = cfg.SegmentDuration
 	longest, segment := cfg.SegmentDuration, cfg.SegmentDuration
 	if t, ok := p.tracks[media.Video]; ok && p.has(media.Video) {
-		m.rate, frame = videoRate(t, p.times(media.Video))
+		m.rate, frame = videoRate(t, untilJump(p.times(media.Video), t.TimeScale))
+		m.fps = frameRate(t, m.rate, frame)
 		g := p.firstGOP()
 		longest, segment = max(longest, g.span), segmentLength(cfg.SegmentDuration, g)
 		m.limits.first = 0
@@ -211,6 +223,13 @@ func videoRate(t media.Track, times []int64) (timeline.Rate, float64) {
 	return rate, 1. / 30
 }
 
+// frameRate returns "the maximum frame rate for all the video" (RFC 8216bis, 4.4.6.2):
+// the grid, else what was promised, else what was measured, in whole frames, as the
+// times of some seconds tell no more. Without a grid too there must be one (Apple 9.15).
+func frameRate(t media.Track, grid timeline.Rate, frame float64) float64 {
+	return cmp.Or(grid.Float(), timeline.Promise(t.FrameRate).Float(), max(1, math.Round(1/frame)))
+}
+
 // segmentLength returns how long segments will be, if all GOPs are like the first.
 func segmentLength(least time.Duration, g gop) time.Duration {
 	if !g.complete {
@@ -230,9 +249,15 @@ func partLength(want time.Duration, frame float64, segment time.Duration) time.D
 }
 
 // partTarget leaves room for jitter (facts of ordinary encoders: a target equal to
-// the nominal part makes runts) and for audio, which is cut at the nearest unit.
+// the nominal part makes runts) and for audio, which is cut at the nearest unit: up to
+// the first that ends behind the part. No more than that, as parts must not be shorter
+// than 85 % of it (RFC 8216bis, 4.4.4.9): those of audio may end a unit earlier.
 func partTarget(part, unit time.Duration) time.Duration {
-	t := part + max(part*6/100, unit)
+	t := part + part*6/100
+	if unit > 0 {
+		longest := time.Duration(math.Ceil(part.Seconds()/unit.Seconds()-1e-3) * float64(unit))
+		t = max(longest, min(t, (longest-unit-2*time.Millisecond)*100/85))
+	}
 	return (t + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 

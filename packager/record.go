@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -21,6 +22,7 @@ type record struct {
 	Part, PartTarget, First, Segment time.Duration // as limits
 	Target                           time.Duration
 	Rate                             timeline.Rate
+	FrameRate                        float64       // while there is no rate
 	Tracks                           []trackRecord // the leader first
 	Next                             numbers       // where the next process begins
 	Clean                            bool          // the publisher had said goodbye
@@ -41,7 +43,7 @@ func (p *packer) record(s *session, next numbers) record {
 	r := record{
 		Version: recordVersion, Session: s.id, Epoch: p.epoch.ID, Seen: s.seenAt.UTC().Round(0), PDT: s.pdt, End: p.end(),
 		Part: p.limits.part, PartTarget: p.limits.partTarget, First: p.limits.first, Segment: p.limits.segment,
-		Target: p.limits.target, Rate: p.line.Rate(), Next: next, Clean: s.clean,
+		Target: p.limits.target, Rate: p.line.Rate(), FrameRate: p.epoch.fps, Next: next, Clean: s.clean,
 	}
 	for _, l := range p.lanes {
 		r.Tracks = append(r.Tracks, trackRecord{Track: l.track, Bits: l.rate.bits, Peak: l.rate.peak, Seconds: l.rate.dur.Seconds()})
@@ -119,7 +121,7 @@ func (s *Stream) resume(r record, unseen time.Duration) (*packer, error) {
 		}
 		layout[i] = t.Track
 	}
-	p, err := s.newPacker(layout, measure{limits: r.limits(s.env.cfg), rate: r.Rate})
+	p, err := s.newPacker(layout, measure{limits: r.limits(s.env.cfg), rate: r.Rate, fps: cmp.Or(r.FrameRate, r.Rate.Float())})
 	if err != nil {
 		return nil, err
 	}

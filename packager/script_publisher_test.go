@@ -1,6 +1,7 @@
 package packager_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type actor struct {
 	sound    sounds
 	random   *rand.Rand
 	sent     map[media.Kind]int
+	weight   map[media.Kind]int // bytes of a sample, which is valid media then; 0: what the witness reads
 }
 
 // pictures are the video track of an encoder.
@@ -417,7 +419,25 @@ func (a *actor) unit() error {
 // write hands on a sample that says in its bytes which it is and when it is shown.
 func (a *actor) write(s media.Sample) error {
 	a.sent[s.Kind]++
+	if n := a.weight[s.Kind]; n > 0 {
+		s.Data = a.valid(s, n)
+		return a.stream.WriteSample(s)
+	}
 	s.Data = binary.BigEndian.AppendUint32(nil, uint32(a.sent[s.Kind]))
 	s.Data = binary.BigEndian.AppendUint64(s.Data, uint64(s.DTS+int64(s.CTS)))
 	return a.stream.WriteSample(s)
+}
+
+// valid makes a sample of n bytes: a picture is one NAL unit behind its length, a slice.
+func (a *actor) valid(s media.Sample, n int) []byte {
+	data := bytes.Repeat([]byte{0xab}, n)
+	binary.BigEndian.PutUint32(data[n-4:], uint32(a.sent[s.Kind]))
+	if s.Kind == media.Video {
+		binary.BigEndian.PutUint32(data, uint32(n-4))
+		data[4] = 0x41
+		if s.Sync {
+			data[4] = 0x65
+		}
+	}
+	return data
 }

@@ -73,11 +73,16 @@ func audioObject(esds *mp4.EsdsBox) string {
 	return fmt.Sprintf(".40.%d", d.DecSpecificInfo.DecConfig[0]>>3)
 }
 
-// named says that the attribute CODECS names the codec of the track.
+// named says that the attribute CODECS names the codec of the track, or H.264 of the
+// same profile and a higher level: who decodes that decodes this ("all levels lower
+// than the specified one", H.264, A.3.1).
 func (t *Track) named(codecs string) bool {
 	for name := range strings.SplitSeq(codecs, ",") {
-		name = strings.TrimSpace(name)
-		if strings.EqualFold(name, t.Codec) || !strings.Contains(t.Codec, ".") && strings.HasPrefix(name, t.Codec) {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name == t.Codec || !strings.Contains(t.Codec, ".") && strings.HasPrefix(name, t.Codec) {
+			return true
+		}
+		if n := len("avc1.PPCC"); len(name) == n+2 && len(t.Codec) == n+2 && name[:n] == t.Codec[:n] && name > t.Codec {
 			return true
 		}
 	}

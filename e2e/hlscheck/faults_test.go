@@ -521,7 +521,7 @@ func mediaFaults() map[string]fault {
 			return nil
 		}),
 		"media-readable":      body("/v0/s13.", func([]byte) []byte { return []byte("<html>our apologies</html>") }),
-		"init-matches-codecs": index("avc1.640028", "avc1.640029"),
+		"init-matches-codecs": index("avc1.640028", "avc1.640027"),
 		"part-lasts-as-said":  partOf(50, func(p *hlscheck.Part) { p.Duration = 460 * time.Millisecond }),
 		"extinf-sum": segmentOf("v0", func(s *hlscheck.Segment) {
 			if s.URI != "" {

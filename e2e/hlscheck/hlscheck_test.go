@@ -182,6 +182,31 @@ func TestEveryRuleCatches(t *testing.T) {
 	}
 }
 
+// A player that comes behind a change of level must learn of it; one that is there has
+// an old multivariant playlist, which may say more than is needed.
+func TestLevelOfLaterInit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		old, now string
+		broken   int
+	}{
+		"the new one is not told":         {"avc1.640029", "avc1.640028", 1},
+		"a higher one was said all along": {"avc1.640028", "avc1.640033", 0},
+		"a higher one of another profile": {"avc1.64", "avc1.4d", 2},
+		"the old one is wrong and higher": {"avc1.640028", "avc1.640029", 0},
+		"the same, in capitals":           {"avc1.", "AVC1.", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, r := range run(t, fragmented, index(c.old, c.now)).Tallies {
+				if r.Rule.Name == "init-matches-codecs" && r.Violations != c.broken {
+					t.Errorf("%d violations in %d init sections, want %d: %s", r.Violations, r.Evaluated, c.broken, r.Examples)
+				}
+			}
+		})
+	}
+}
+
 func TestPrintNamesWhatIsBroken(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

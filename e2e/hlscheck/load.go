@@ -62,11 +62,22 @@ func (f *follower) track(ctx context.Context, uri string) *Track {
 		return nil
 	}
 	track, err := parseInit(answer.Body)
+	if f.changed() {
+		f.seeIndex(ctx, f.r)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.r.tracks[uri] = track
 	f.see(&Init{R: f.r, Answer: answer, Track: track, Err: err, Codecs: f.codecs(f.r)})
 	return track
+}
+
+// changed says that the rendition had another init section before: the multivariant
+// playlist from the beginning of the watch cannot tell of this one, a new one must.
+func (f *follower) changed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.r.tracks) > 0
 }
 
 func (r *Rendition) loadedPart(e *Fetched, j job, t *Track) {

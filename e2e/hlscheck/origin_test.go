@@ -72,6 +72,14 @@ func (o *origin) published() int {
 	return n
 }
 
+// level is that of the pictures, in hexadecimal: a higher one behind the discontinuity.
+func (o *origin) level() string {
+	if o.published() > breakAt*o.perSeg {
+		return "29"
+	}
+	return "28"
+}
+
 // ended is true a part's length after the last part: what was hinted never comes.
 func (o *origin) ended() bool {
 	return time.Since(o.start) >= time.Duration(o.parts+1)*partLength
@@ -278,12 +286,12 @@ func (o *origin) route(r *http.Request) *answer {
 	}
 	switch path {
 	case "index.m3u8", "moved.m3u8":
-		return o.zip(r, `#EXTM3U
+		return o.zip(r, strings.ReplaceAll(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="main",DEFAULT=YES,AUTOSELECT=YES,LANGUAGE="und",URI="a0.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH=100000,AVERAGE-BANDWIDTH=100000,CODECS="avc1.640028,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=30.000,AUDIO="audio"
 v0.m3u8
-`, "max-age=1")
+`, "avc1.640028", "avc1.6400"+o.level()), "max-age=1")
 	case "ts.m3u8":
 		return o.zip(r, `#EXTM3U
 #EXT-X-VERSION:3
@@ -368,7 +376,11 @@ func (o *origin) media(r *http.Request, name, kind string, number int) *answer {
 	var body []byte
 	switch kind {
 	case "init-":
-		body, _ = fmp4.AppendInit(nil, trackOf(name))
+		track := trackOf(name)
+		if name == "v0" && number == 1 {
+			track.Config[3] = 0x29
+		}
+		body, _ = fmp4.AppendInit(nil, track)
 	case "p":
 		if number > o.published() {
 			return refuse(http.StatusNotFound)
@@ -430,7 +442,11 @@ func (o *origin) transport(msn int) []byte {
 	}
 	const pictures = 60
 	for i := (msn - 1) * pictures; i < msn*pictures; i++ {
-		pts := uint64(i)*3000 + 1<<33 - 3000*300 // past the wrap after ten seconds
+		shown := i
+		if at := i % pictures; msn%2 == 0 && (at == 0 || at == 3) { // decoded long before it is shown, as where no sync sample is
+			shown += 3 - 2*at
+		}
+		pts := uint64(shown)*3000 + 1<<33 - 3000*300 // past the wrap after ten seconds
 		if msn > breakAt {
 			pts += jump * 90000
 		}

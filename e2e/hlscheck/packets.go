@@ -11,7 +11,7 @@ type Packets struct {
 	Broken int             // breaks of continuity inside
 	First  map[uint16]byte // continuity counter of the first packet with payload of each PID
 	Last   map[uint16]byte
-	Start  time.Duration // PTS of the first picture, or of the first sound without one
+	Start  time.Duration // earliest PTS of all pictures and sound: the first packet's may be shown later than others
 	Timed  bool
 }
 
@@ -26,7 +26,6 @@ func parsePackets(data []byte) (*Packets, error) {
 	}
 	p := &Packets{First: map[uint16]byte{}, Last: map[uint16]byte{}}
 	var pmt uint16
-	video := false
 	for i := 0; i < len(data); i += packetSize {
 		b := data[i : i+packetSize]
 		if b[0] != 0x47 {
@@ -44,12 +43,10 @@ func parsePackets(data []byte) (*Packets, error) {
 			pmt = uint16(payload[11]&0x1f)<<8 | uint16(payload[12]) // pointer 1, header 8, program number 2
 		case i == packetSize && pmt != 0 && pid == pmt:
 			p.Tables = true
-		case begins && len(payload) >= 14 && payload[0] == 0 && payload[1] == 0 && payload[2] == 1:
-			isVideo := payload[3]&0xf0 == 0xe0
-			if (!p.Timed || isVideo && !video) && payload[7]&0x80 != 0 {
-				p.Start, p.Timed = stamp(payload[9:14]), true
+		case begins && len(payload) >= 14 && payload[0] == 0 && payload[1] == 0 && payload[2] == 1 && payload[7]&0x80 != 0:
+			if at := stamp(payload[9:14]); !p.Timed || sincePTS(p.Start, at) < 0 {
+				p.Start, p.Timed = at, true
 			}
-			video = video || isVideo
 		}
 	}
 	return p, nil

@@ -61,9 +61,7 @@ func (f *follower) odd(ctx, aside context.Context) {
 	case 6:
 		f.delta(ctx, aside, before)
 	case 7:
-		if answer := f.ask(ctx, f.r, Ask{Kind: KindIndex, URL: f.at}); answer != nil && answer.Status == http.StatusOK {
-			f.sawIndex(answer)
-		}
+		f.seeIndex(ctx, f.r)
 	}
 }
 

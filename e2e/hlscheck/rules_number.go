@@ -18,7 +18,7 @@ func (e *Reload) overlap(f func(before, now *Segment)) {
 }
 
 // numberRules are about what must stay as it was from one reload to the next.
-func numberRules() []Rule { //nolint:gocognit // a table: each of its functions is short
+func numberRules() []Rule {
 	return []Rule{
 		{"msn-same-uri", "6.2.2", Must, "two reloads", on(func(t *Tally, e *Reload) {
 			e.overlap(func(before, now *Segment) {
@@ -42,10 +42,8 @@ func numberRules() []Rule { //nolint:gocognit // a table: each of its functions 
 				return
 			}
 			want := e.Old.DiscontinuitySequence
-			for i := range e.Old.Segments {
-				if s := &e.Old.Segments[i]; s.Discontinuity && s.MSN < e.Now.MediaSequence {
-					want++
-				}
+			if left := e.Old.segment(e.Now.MediaSequence - 1); left != nil {
+				want = left.Discontinuities
 			}
 			// How many there were is unknown when whole playlists were missed.
 			if e.Now.MediaSequence <= e.Old.Last().MSN+1 && (want > e.Old.DiscontinuitySequence || e.Now.DiscontinuitySequence != want) {

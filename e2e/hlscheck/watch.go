@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,7 +26,8 @@ type watcher struct {
 	opts       Options
 	at         *url.URL
 	renditions []*Rendition
-	index      *Multivariant
+	index      *Multivariant // the first
+	newest     *Multivariant
 	ended      int
 }
 
@@ -65,6 +67,9 @@ func (w *watcher) find(ctx context.Context) error {
 	for {
 		answer, err := get(ctx, w.opts.Transport, Ask{Kind: KindIndex, URL: w.at})
 		if err == nil && answer.Status == http.StatusOK {
+			w.mu.Lock()
+			w.see(answer)
+			w.mu.Unlock()
 			w.sawIndex(answer)
 			return w.open()
 		}
@@ -84,8 +89,15 @@ func (w *watcher) sawIndex(answer *Answer) {
 	if w.index == nil {
 		w.index = m
 	}
-	w.see(answer)
+	w.newest = m
 	w.see(&Index{M: m, Answer: answer})
+}
+
+// seeIndex loads the multivariant playlist once more.
+func (w *watcher) seeIndex(ctx context.Context, r *Rendition) {
+	if answer := w.ask(ctx, r, Ask{Kind: KindIndex, URL: w.at}); answer != nil && answer.Status == http.StatusOK {
+		w.sawIndex(answer)
+	}
 }
 
 func (w *watcher) open() error {
@@ -133,11 +145,12 @@ func (w *watcher) ask(ctx context.Context, r *Rendition, ask Ask) *Answer {
 	return answer
 }
 
-// codecs are those of all variants that use the rendition.
+// codecs are those of all variants that use the rendition, in the first multivariant
+// playlist and in the newest.
 func (w *watcher) codecs(r *Rendition) (all string) {
-	for _, v := range w.index.Variants {
-		for _, uri := range w.index.playlistsOf(v) {
-			if uri == r.Name && v.Attributes["CODECS"] != "" {
+	for _, m := range []*Multivariant{w.index, w.newest} {
+		for _, v := range m.Variants {
+			if v.Attributes["CODECS"] != "" && slices.Contains(m.playlistsOf(v), r.Name) {
 				all += v.Attributes["CODECS"] + ","
 			}
 		}

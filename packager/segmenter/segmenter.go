@@ -297,12 +297,36 @@ func (f *Follower) Mark(dst []Cut, at int64, ends bool) []Cut {
 // drain makes the cuts that the media has reached. A unit belongs to the part in
 // which more than half of it is heard.
 func (f *Follower) drain(dst []Cut) []Cut {
-	for len(f.queue) > 0 && f.end+f.unit/2 >= f.queue[0].at {
-		m := f.queue[0]
+	for len(f.queue) > 0 {
+		m := f.ripe(f.queue[0])
+		reached := m.at - f.unit/2
+		if m.at > f.queue[0].at { // a picture behind the mark may tell that the segment ends there
+			reached += f.unit
+		}
+		if f.end < reached {
+			break
+		}
 		f.queue = append(f.queue[:0], f.queue[1:]...)
 		dst = f.cutAt(dst, m)
 	}
 	return dst
+}
+
+// ripe moves a cut inside of a segment to where the part is long enough, a unit or two
+// further: the leader's may be as short as is allowed, and the nearest unit may end
+// before. Where more is missing there is no cut: the segment may end before that.
+func (f *Follower) ripe(m mark) mark {
+	if m.ends || m.at-f.start >= f.rules.PartLeast+f.unit/2 {
+		return m
+	}
+	units := (f.rules.PartLeast + f.unit - 1) / f.unit
+	switch at := f.start + units*f.unit; {
+	case at > m.at+2*f.unit:
+		m.at = f.start
+	case at > m.at:
+		m.at = at
+	}
+	return m
 }
 
 // cutAt makes the part that ends at m, and more than one before the end of a segment
@@ -332,15 +356,16 @@ func (f *Follower) fit(at int64) (n int, end int64) {
 	for n < len(f.pending) && (n == 0 || f.pending[n].DTS+f.unit/2 < at) {
 		n++
 	}
+	limit := f.start + max(f.rules.PartTarget, f.unit)
 	for ; ; n-- {
-		end = max(f.pending[n-1].DTS, f.start) + f.unit
-		if f.pending[n-1].DTS+f.unit/2 >= at { // its own time is later: it fills a hole
+		least := max(f.pending[n-1].DTS, f.start) + f.unit
+		if end = least; f.pending[n-1].DTS+f.unit/2 >= at { // its own time is later: it fills a hole
 			end = max(at, f.start+f.unit)
 		} else if n < len(f.pending) {
 			end = min(f.pending[n].DTS, max(end, at))
 		}
-		if end-f.start <= f.rules.PartTarget || n == 1 {
-			return n, max(min(end, f.start+max(f.rules.PartTarget, f.unit)), f.start+1)
+		if least <= limit || n == 1 { // a hole behind it goes on in the next part
+			return n, max(min(end, limit), f.start+1)
 		}
 	}
 }
@@ -365,8 +390,10 @@ func (f *Follower) take(n int, end int64) Cut {
 // Flush ends the segment that is growing with everything before tick at, and drops
 // the rest.
 func (f *Follower) Flush(dst []Cut, at int64) []Cut {
-	for i := range f.queue {
-		dst = f.cutAt(dst, f.queue[i])
+	for _, m := range f.queue {
+		if m == f.ripe(m) {
+			dst = f.cutAt(dst, m)
+		}
 	}
 	f.queue = f.queue[:0]
 	dst = f.cutAt(dst, mark{at: at, ends: true})

@@ -201,7 +201,8 @@ func TestFollowerEnds(t *testing.T) {
 	cuts = f.Mark(cuts, 24000, true) // the segment ends where the part did
 	cuts = f.Mark(cuts, 30000, false)
 	cuts = f.Flush(cuts, 36000)
-	if got, want := story(cuts), "I23 | I6 I6 |"; got != want {
+	// The mark at 30000 would make a part of a quarter, which only the last may be.
+	if got, want := story(cuts), "I23 | I12 |"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	check(t, cuts, audioRules())
@@ -232,6 +233,49 @@ func TestFollowerHole(t *testing.T) {
 	check(t, cuts, audioRules())
 	if end := cuts[len(cuts)-1].End; end < 7*24000 {
 		t.Errorf("the audio ends at %d, want it to have caught up with the video", end)
+	}
+}
+
+// Whatever the leader's cuts are that are allowed, and however long the units, no part
+// but the last of a segment lasts less than 85 % of the target.
+func TestFollowerParts(t *testing.T) {
+	const scale = 48000
+	for name, c := range map[string]struct {
+		unit, late, part int64 // ticks
+	}{
+		"AAC at 22.05 kHz":                {2229, 0, 24000},
+		"the leader's are short":          {1024, 0, 21700},
+		"and units long":                  {2229, 0, 21700},
+		"longer than 15 % of a part":      {6144, 0, 24000},
+		"the same, and short":             {6144, 0, 21700},
+		"audio begins a little later":     {2229, 9000, 24000},
+		"audio begins almost a part late": {1024, 23000, 24000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			longest := time.Duration((24000+c.unit-1)/c.unit*c.unit) * time.Second / scale
+			target := max(530*time.Millisecond, longest.Truncate(time.Millisecond)+time.Millisecond)
+			r := segmenter.NewRules(500*time.Millisecond, target, 500*time.Millisecond, 2*time.Second, 2*time.Second, scale)
+			f := segmenter.NewFollower(r, c.unit, 0)
+			var cuts []segmenter.Cut
+			at := c.late
+			for n := int64(1); n <= 40; n++ {
+				for ; at < n*c.part; at += c.unit {
+					cuts = f.Push(cuts, media.Sample{Kind: media.Audio, DTS: at, Duration: uint32(c.unit), Sync: true})
+				}
+				cuts = f.Mark(cuts, n*c.part, false)
+				if n%4 == 0 {
+					cuts = f.Mark(cuts, n*c.part, true)
+				}
+			}
+			cuts = f.Flush(cuts, 40*c.part)
+			check(t, cuts, r)
+			for i, cut := range cuts {
+				last := cut.Ends || i+1 < len(cuts) && len(cuts[i+1].Samples) == 0
+				if d := cut.End - cut.Start; len(cut.Samples) > 0 && !last && d < r.PartLeast {
+					t.Errorf("part %d lasts %d ticks, at least %d: %s", i, d, r.PartLeast, story(cuts))
+				}
+			}
+		})
 	}
 }
 
