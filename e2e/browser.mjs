@@ -35,8 +35,11 @@ async function open({ page: name, url, locale = "en-US", width = 1280, height = 
 
 const operations = {
   open,
-  async eval({ page, code }) {
-    return (await pages.get(page).page.evaluate(code)) ?? null;
+  async eval({ page, code, frame }) {
+    const whole = pages.get(page).page;
+    const part = frame ? whole.frames().find((f) => f !== whole.mainFrame() && f.url().includes(frame)) : whole;
+    if (!part) throw new Error(`no frame with ${frame} in it, only ${whole.frames().map((f) => f.url())}`);
+    return (await part.evaluate(code)) ?? null;
   },
   async fill({ page, selector, text }) {
     await pages.get(page).page.fill(selector, text, { timeout: 5000 });
@@ -44,8 +47,8 @@ const operations = {
   async press({ page, selector, text }) {
     await pages.get(page).page.press(selector, text, { timeout: 5000 });
   },
-  async screenshot({ page, path }) {
-    await pages.get(page).page.screenshot({ path });
+  async screenshot({ page, path, transparent }) {
+    await pages.get(page).page.screenshot({ path, omitBackground: transparent }); // transparent: as a browser source of OBS
   },
   async problems({ page }) {
     return pages.get(page).problems;

@@ -126,8 +126,15 @@ func (b *browser) do(ctx context.Context, op string, request map[string]any) (js
 
 // page is one person's tab.
 type page struct {
-	b    *browser
-	name string
+	b     *browser
+	name  string
+	frame string // part of the address of a frame in it; "" = the page itself
+}
+
+// in is the frame of the page whose address contains part.
+func (p page) in(part string) page {
+	p.frame = part
+	return p
 }
 
 // open goes to url as a new person.
@@ -155,7 +162,7 @@ func (p page) must(t *testing.T, op string, request map[string]any) {
 
 // eval runs code in the page and stores its value in into.
 func (p page) eval(ctx context.Context, code string, into any) error {
-	value, err := p.b.do(ctx, "eval", map[string]any{"page": p.name, "code": code})
+	value, err := p.b.do(ctx, "eval", map[string]any{"page": p.name, "code": code, "frame": p.frame})
 	if err != nil {
 		return err
 	}

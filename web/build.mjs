@@ -10,7 +10,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 
-const pages = ["directory", "room", "studio"];
+const pages = ["directory", "room", "studio", "embed", "overlay"];
 const outdir = "dist";
 const keep = new Set(["placeholder.txt"]);
 const roomBudget = 250 * 1024; // bytes of gzip a viewer loads before the picture

@@ -11,6 +11,9 @@ import (
 // maxSiteName bounds the name in runes: it stands in a tab title.
 const maxSiteName = 60
 
+// anySite stands for every site in EmbedOrigins.
+const anySite = "*"
+
 // Config is the section `web` of the configuration.
 type Config struct {
 	// HLSURL is the origin the page loads playlists and segments from, such as
@@ -23,6 +26,11 @@ type Config struct {
 	ChatURL string `yaml:"chat_url"`
 	// SiteName stands in the header and in tab titles. Default "barrage".
 	SiteName string `yaml:"site_name"`
+	// EmbedOrigins are the sites whose pages may show /embed/{room} in a frame, such
+	// as "https://fans.example.com"; "*" is every site. Our own pages always may.
+	// Every other page of ours stays out of frames: a click on something of value
+	// could be stolen there. Default: none.
+	EmbedOrigins []string `yaml:"embed_origins"`
 }
 
 // DefaultConfig returns the configuration of one process that serves everything.
@@ -32,11 +40,17 @@ func DefaultConfig() Config {
 
 // Validate reports every value the page could not work with.
 func (c Config) Validate() error {
-	return errors.Join(
+	errs := []error{
 		checkOrigin("web.hls_url", c.HLSURL),
 		checkOrigin("web.chat_url", c.ChatURL),
 		checkSiteName(c.SiteName),
-	)
+	}
+	for _, o := range c.EmbedOrigins {
+		if _, err := parseOrigin(o); err != nil && o != anySite {
+			errs = append(errs, fmt.Errorf("web.embed_origins: %q: %w", o, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func checkSiteName(name string) error {

@@ -1,5 +1,6 @@
 // Package web serves the pages: the directory of rooms, the room with its
-// picture and bullets, the anchor's studio.
+// picture and bullets, the anchor's studio, the player for frames elsewhere and
+// the overlay for OBS.
 //
 // The TypeScript in src is bundled by build.mjs into dist, which is embedded.
 // One request for /r/live goes: slug checked → template with the configuration
@@ -13,6 +14,7 @@
 //   - No page holds an inline script, an inline style or a foreign address, so
 //     the Content-Security-Policy needs no exception.
 //   - A file under /assets/ never changes under its name.
+//   - One page may stand in a frame, /embed/, and nothing in it acts for its reader.
 //
 // # Decisions
 //
@@ -43,6 +45,15 @@
 //   - The page marks its media requests with a CMCD session header on the same
 //     origin only: on another one the header would cost a preflight request per
 //     segment, and a cache in between counts nobody anyway.
+//   - Frames of the same origin by default, over nobody: an operator's own site is
+//     no stranger. Everybody else is listed, because frame-ancestors is the only
+//     defence against a stolen click that needs no script.
+//   - The title of a room is in the HTML, over left to the script: what makes the
+//     card of a shared link runs none.
+//   - Rooms are searched in the page, over an API of searches: it has them all
+//     anyway, and the answer to a key waits for no network.
+//   - The overlay has no playhead, so it waits for none: OBS shows the scene before
+//     any viewer does.
 //   - hls.js over native HLS everywhere but on Apple's engine: only there is
 //     the native player the better one.
 package web

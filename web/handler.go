@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -23,6 +24,15 @@ type Options struct {
 	Logger *slog.Logger
 	// Assets replaces the embedded files of dist: a build on disk, or a test's.
 	Assets fs.FS
+	// Card says how a room describes itself. Nil: rooms have their names only.
+	Card func(room string) Card
+}
+
+// Card is what the host says of a room: plain text that means nothing in HTML.
+type Card struct {
+	Title    string
+	Tags     []string
+	Language string // as in RFC 5646; "" = unknown
 }
 
 // pages are the names of the bundles build.mjs makes.
@@ -30,12 +40,16 @@ const (
 	pageDirectory = "directory"
 	pageRoom      = "room"
 	pageStudio    = "studio"
+	pageEmbed     = "embed"
+	pageOverlay   = "overlay"
 )
 
 // handler serves one configuration. Everything in it is read-only after New.
 type handler struct {
 	config    Config
 	csp       string
+	embedCSP  string // of the one page that may stand in a frame
+	card      func(room string) Card
 	assets    *assets
 	templates *template.Template
 	log       *slog.Logger
@@ -57,6 +71,9 @@ func New(cfg Config, opts Options) (http.Handler, error) {
 		}
 		opts.Assets = dist
 	}
+	if opts.Card == nil {
+		opts.Card = func(string) Card { return Card{} }
+	}
 	loaded, err := loadAssets(opts.Assets)
 	if err != nil {
 		return nil, err
@@ -68,9 +85,10 @@ func New(cfg Config, opts Options) (http.Handler, error) {
 	if !loaded.built() {
 		opts.Logger.Warn("pages are not built", "hint", "run 'make build'; until then every page says so")
 	}
+	hls, chat := originOf(cfg.HLSURL), originOf(cfg.ChatURL)
 	h := &handler{
-		config: cfg, csp: policy(originOf(cfg.HLSURL), originOf(cfg.ChatURL)),
-		assets: loaded, templates: templates, log: opts.Logger,
+		config: cfg, csp: policy(hls, chat, nobody), embedCSP: policy(hls, chat, embedders(cfg.EmbedOrigins)),
+		card: opts.Card, assets: loaded, templates: templates, log: opts.Logger,
 	}
 	return h.routes(), nil
 }
@@ -91,6 +109,8 @@ func (h *handler) routes() http.Handler {
 	})
 	mux.HandleFunc("GET /r/{room}", h.room(pageRoom))
 	mux.HandleFunc("GET /studio/{room}", h.room(pageStudio))
+	mux.HandleFunc("GET /embed/{room}", h.room(pageEmbed))
+	mux.HandleFunc("GET /overlay/{room}", h.room(pageOverlay))
 	mux.HandleFunc("GET /assets/{name}", h.asset)
 	mux.HandleFunc("GET /favicon.ico", h.favicon)
 	mux.HandleFunc("GET /", h.notFound)
@@ -106,6 +126,9 @@ func (h *handler) room(page string) http.HandlerFunc {
 		if slug.Check(room) != nil {
 			h.notFound(w, r)
 			return
+		}
+		if page == pageEmbed {
+			w.Header().Set("Content-Security-Policy", h.embedCSP)
 		}
 		h.page(w, r, page, room)
 	}
@@ -133,9 +156,17 @@ func (h *handler) favicon(w http.ResponseWriter, r *http.Request) {
 type view struct {
 	Config
 	Lang, Page, Room string
+	Card             Card
 	Icon             string
 	Bundle           bundle
 }
+
+// Name is what people call what is on the page: the title of the room, or its
+// address; "" for the directory.
+func (v view) Name() string { return cmp.Or(v.Card.Title, v.Room) }
+
+// Tags are the room's own words about itself, for cards of links.
+func (v view) Tags() string { return strings.Join(v.Card.Tags, " · ") }
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request, page, room string) {
 	v := h.view(r, page, room)
@@ -151,10 +182,14 @@ func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) view(r *http.Request, page, room string) view {
-	return view{
+	v := view{
 		Config: h.config, Lang: language(r.Header.Get("Accept-Language")), Page: page, Room: room,
 		Icon: h.assets.manifest.Icon, Bundle: h.assets.manifest.Pages[page],
 	}
+	if room != "" {
+		v.Card = h.card(room)
+	}
+	return v
 }
 
 func (h *handler) render(w http.ResponseWriter, r *http.Request, code int, name string, v view) {

@@ -20,10 +20,12 @@ func built() fs.FS {
 		"manifest.json": file(`{"icon":"icon-1.svg","pages":{
 			"directory":{"script":"directory-1.js","style":"directory-1.css","preload":["shared-1.js"]},
 			"room":{"script":"room-1.js","style":"room-1.css","preload":["shared-1.js"]},
-			"studio":{"script":"studio-1.js","style":"room-1.css","preload":[]}}}`),
+			"studio":{"script":"studio-1.js","style":"room-1.css","preload":[]},
+			"embed":{"script":"embed-1.js","style":"room-1.css","preload":["shared-1.js"]},
+			"overlay":{"script":"overlay-1.js","style":"room-1.css","preload":[]}}}`),
 		"icon-1.svg": file("<svg/>"), "shared-1.js": file("shared"), "shared-1.js.gz": file("packed"),
 		"directory-1.js": file("d"), "directory-1.css": file("d"),
-		"room-1.js": file("r"), "room-1.css": file("r"), "studio-1.js": file("s"),
+		"room-1.js": file("r"), "room-1.css": file("r"), "studio-1.js": file("s"), "embed-1.js": file("e"), "overlay-1.js": file("o"),
 		"secret.txt": file("not in the manifest"),
 	}
 }
@@ -63,6 +65,9 @@ func TestPages(t *testing.T) {
 			`<link rel="preload" as="fetch" crossorigin href="/api/v1/rooms/live">`,
 		}},
 		{"/studio/live", 200, []string{`content="studio"`, "/assets/studio-1.js", "noindex"}},
+		{"/embed/live", 200, []string{`content="embed"`, "/assets/embed-1.js", "noindex", `href="/api/v1/rooms/live"`}},
+		{"/overlay/live", 200, []string{`content="overlay"`, "/assets/overlay-1.js", "noindex"}},
+		{"/embed/Live", 404, []string{"There is no room here"}},
 		{"/r/Live", 404, []string{"There is no room here"}},
 		{"/r/a", 404, []string{"There is no room here"}},
 		{"/r/%2e%2e%2fetc", 404, []string{"There is no room here"}},
@@ -116,7 +121,7 @@ func TestLanguage(t *testing.T) {
 func TestUnbuiltPagesSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	h := handler(t, web.DefaultConfig(), fstest.MapFS{"placeholder.txt": {Data: []byte("x")}})
-	for _, target := range []string{"/", "/r/live", "/studio/live"} {
+	for _, target := range []string{"/", "/r/live", "/studio/live", "/embed/live", "/overlay/live"} {
 		r := get(t, h, http.MethodGet, target)
 		if text := r.Body.String(); r.Code != http.StatusServiceUnavailable || !strings.Contains(text, "make build") {
 			t.Errorf("GET %s = %d %q, want 503 with 'make build'", target, r.Code, text)
@@ -242,7 +247,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script[^>]*>[^<]|https?://`)
 	for _, dist := range []fs.FS{built(), fstest.MapFS{}} {
 		h := handler(t, web.DefaultConfig(), dist)
-		for _, target := range []string{"/", "/r/live", "/studio/live", "/nothing"} {
+		for _, target := range []string{"/", "/r/live", "/studio/live", "/embed/live", "/overlay/live", "/nothing"} {
 			if found := inline.FindString(get(t, h, http.MethodGet, target).Body.String()); found != "" {
 				t.Errorf("GET %s holds %q", target, found)
 			}

@@ -8,8 +8,9 @@ import (
 )
 
 // policy renders the Content-Security-Policy of a page that loads media from
-// hls and talks to chat; nil means the page's own origin.
-func policy(hls, chat *url.URL) string {
+// hls and talks to chat; nil means the page's own origin. Only pages of the
+// ancestors may show it in a frame.
+func policy(hls, chat *url.URL, ancestors string) string {
 	media := []string{"'self'", "blob:"} // blob: is what Media Source Extensions play from
 	connect := []string{"'self'"}
 	if hls != nil {
@@ -28,8 +29,24 @@ func policy(hls, chat *url.URL) string {
 		"connect-src " + sources(connect),
 		"base-uri 'none'",
 		"form-action 'none'",
-		"frame-ancestors 'none'",
+		"frame-ancestors " + ancestors,
 	}, "; ")
+}
+
+// nobody may frame a page in which clicks are worth something.
+const nobody = "'none'"
+
+// embedders renders who may frame the embedded player: our own pages, and those
+// of the origins Validate has passed.
+func embedders(origins []string) string {
+	list := []string{"'self'"}
+	for _, o := range origins {
+		if u := originOf(o); u != nil {
+			o = u.String()
+		}
+		list = append(list, o)
+	}
+	return sources(list)
 }
 
 func sources(list []string) string {

@@ -11,7 +11,13 @@ export interface Room {
   since: number; // ms since the Unix epoch; 0 = unknown
   players: number;
   hls: string; // path or address of the multivariant playlist
+  title: string; // "" = none
+  tags: string[];
+  language: string; // as in RFC 5646; "" = unknown
 }
+
+/** What the host says of a room. */
+export type RoomCard = Pick<Room, "title" | "tags" | "language">;
 
 export interface Video {
   codec: string;
@@ -61,8 +67,9 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
+    message = `${status} ${code}`,
   ) {
-    super(`${status} ${code}`);
+    super(message);
   }
 }
 
@@ -90,6 +97,9 @@ export function parseRoom(value: unknown): Room {
     since: number(v.since),
     players: number(v.players),
     hls: text(v.hls) || `/hls/${room}/index.m3u8`,
+    title: text(v.title),
+    tags: list(v.tags).map(text).filter((t) => t !== ""),
+    language: text(v.language),
   };
 }
 
@@ -153,13 +163,13 @@ export function parsePublish(value: unknown): Publish {
 
 const requestTimeout = 8000;
 
-async function fetchJSON(url: string, token = ""): Promise<unknown> {
+async function fetchJSON(url: string, token = "", change: RequestInit = {}): Promise<unknown> {
   const headers: Record<string, string> = {}; // none without a token, or the page's preload would be no use
   if (token) headers.Authorization = `Bearer ${token}`;
-  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(requestTimeout) });
+  const response = await fetch(url, { ...change, headers, cache: "no-store", signal: AbortSignal.timeout(requestTimeout) });
   if (!response.ok) {
-    const body: unknown = await response.json().catch(() => null);
-    throw new ApiError(response.status, text(dict(dict(body).error).code));
+    const { code, message } = dict(dict(await response.json().catch(() => null)).error);
+    throw new ApiError(response.status, text(code), text(message) || undefined);
   }
   return response.json();
 }
@@ -168,6 +178,8 @@ const roomPath = (room: string): string => `/api/v1/rooms/${encodeURIComponent(r
 
 export const fetchRooms = async (): Promise<Room[]> => parseRooms(await fetchJSON("/api/v1/rooms"));
 export const fetchRoom = async (room: string): Promise<Room> => parseRoom(await fetchJSON(roomPath(room)));
+export const putRoom = async (room: string, token: string, card: RoomCard): Promise<Room> =>
+  parseRoom(await fetchJSON(roomPath(room), token, { method: "PUT", body: JSON.stringify(card) }));
 export const fetchViewers = async (url: string): Promise<Map<string, number>> => parseViewers(await fetchJSON(url));
 export const fetchIngest = async (room: string, token: string): Promise<Ingest> =>
   parseIngest(await fetchJSON(`${roomPath(room)}/ingest`, token));

@@ -15,7 +15,7 @@
 
 import type { Player } from "./player";
 import type { Stage } from "./stage";
-import type { Talk } from "./talk";
+import type { Link } from "./chat";
 
 declare global {
   interface Window {
@@ -23,7 +23,7 @@ declare global {
   }
 }
 
-export function expose(stage: Stage, talk: Talk): void {
+export function expose(stage: Stage, talk: { readonly link: Link }): void {
   const player: Player = stage.player;
   const view = {
     get currentState() { return stage.screen; },

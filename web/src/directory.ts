@@ -1,25 +1,26 @@
 // The directory: who is live now.
 
 import "./styles/directory.css";
-import { fetchRooms, fetchViewers, type Room } from "./api";
-import { addressOf, readConfig } from "./config";
-import { h, icon, show } from "./dom";
-import { count, hue } from "./format";
-import { header } from "./header";
+import { fetchRooms, fetchViewers } from "./api";
+import { Cards } from "./cards";
 import { entered } from "./composer";
+import { addressOf, readConfig } from "./config";
+import { h, show } from "./dom";
+import { Finder } from "./finder";
+import { header } from "./header";
 import { Speaker, type Key } from "./i18n";
-import { icons } from "./icons";
 import { poll } from "./poll";
+import { find, list, type Listed, type Wish } from "./rooms";
 
 const every = 5000;
+const batch = 48; // rooms on the page at first, and more with each step: nobody looks at a thousand
 const slug = /^[a-z0-9][a-z0-9_-]{2,63}$/;
 const config = readConfig();
 const speaker = new Speaker();
 
-const grid = h("ul", { class: "rooms", testid: "rooms" });
+const cards = new Cards(speaker);
 const empty = emptyState();
 const strip = speaker.say(h("p", { class: "strip", testid: "directory-strip", role: "status", hidden: true }), "dir.down");
-const title = speaker.say(h("h2"), "dir.title");
 
 function emptyState(): HTMLElement {
   const steps = (["dir.step1", "dir.step2", "dir.step3"] as const).map((key) => speaker.say(h("li"), key));
@@ -51,16 +52,34 @@ function jump(): HTMLElement {
   return h("div", { class: "jump" }, h("span", { class: "jump-prefix", "aria-hidden": "true" }, "/r/"), input, button);
 }
 
-function card(room: Room, viewers: number): HTMLElement {
-  const poster = h("div", { class: "poster" }, h("span", { class: "initial", "aria-hidden": "true" }, room.room.slice(0, 1).toUpperCase()));
-  poster.style.setProperty("--hue", String(hue(room.room)));
-  const phase = speaker.say(h("span", { class: "phase" }), `phase.${room.phase}` satisfies Key);
-  phase.dataset.phase = room.phase;
-  poster.append(phase);
-  const people = speaker.say(h("span"), "dir.viewers", { n: count(viewers, speaker.lang) });
-  const link = h("a", { class: "card", href: `/r/${room.room}`, testid: "room-card" }, poster,
-    h("div", { class: "card-foot" }, h("b", {}, room.room), h("span", { class: "people" }, icon(...icons.people), people)));
-  return h("li", {}, link);
+const wish: Wish = { query: new URLSearchParams(location.search).get("q") ?? "", language: "" };
+let all: Listed[] = [];
+let shown = batch;
+
+const finder = new Finder(speaker, wish, () => {
+  shown = batch;
+  const url = new URL(location.href);
+  if (wish.query.trim() === "") url.searchParams.delete("q");
+  else url.searchParams.set("q", wish.query.trim());
+  history.replaceState(null, "", url); // a search can be sent to a friend
+  draw();
+});
+
+/** Shows the next rooms; the reader's scrolling presses it, too. */
+const more = speaker.say(h("button", { class: "button more-rooms", type: "button", testid: "rooms-more", hidden: true }), "dir.more");
+more.addEventListener("click", () => {
+  shown += batch;
+  draw();
+});
+new IntersectionObserver((seen) => seen.some((e) => e.isIntersecting) && more.click(), { rootMargin: "600px" }).observe(more);
+
+function draw(): void {
+  const found = find(all, wish);
+  cards.draw(found.slice(0, shown));
+  finder.draw(all, found.length);
+  show(more, found.length > shown);
+  show(empty, all.length === 0);
+  show(bar, all.length > 0);
 }
 
 async function refresh(): Promise<void> {
@@ -70,10 +89,8 @@ async function refresh(): Promise<void> {
       fetchRooms(),
       fetchViewers(viewersAt).catch(() => new Map<string, number>()), // rooms are listed without chat, too
     ]);
-    const shown = rooms.filter((r) => r.phase === "live" || r.phase === "away" || r.phase === "starting");
-    const people = (r: Room): number => (viewers.get(r.room) ?? 0) + r.players;
-    shown.sort((a, b) => people(b) - people(a) || a.room.localeCompare(b.room));
-    draw(shown, people);
+    all = list(rooms, viewers);
+    draw();
     show(strip, false);
   } catch (e) {
     show(strip, true);
@@ -81,20 +98,10 @@ async function refresh(): Promise<void> {
   }
 }
 
-/** Redraws only what has changed, so that focus and hover stay where they are. */
-function draw(rooms: Room[], people: (r: Room) => number): void {
-  const signature = JSON.stringify([speaker.lang, rooms.map((r) => [r.room, r.phase, people(r)])]);
-  show(empty, rooms.length === 0);
-  show(title, rooms.length > 0);
-  if (grid.dataset.signature === signature) return;
-  grid.dataset.signature = signature;
-  const focused = document.activeElement?.getAttribute("href");
-  grid.replaceChildren(...rooms.map((r) => card(r, people(r))));
-  if (focused) grid.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus();
-}
-
+const bar = h("div", { class: "rooms-bar", hidden: true }, speaker.say(h("h2"), "dir.title"), finder.root);
 document.getElementById("app")!.replaceChildren(
   header(config.siteName, speaker),
-  h("main", { class: "directory" }, hero(), strip, title, grid, empty),
+  h("main", { class: "directory" }, hero(), strip, bar, finder.found, cards.root, more, empty),
 );
+speaker.follow(draw);
 poll(every, refresh);

@@ -34,6 +34,7 @@ interface Bound {
 export class Speaker {
   private readonly bound = new Map<Spot, WeakMap<Element, Bound>>();
   private readonly box = settings();
+  private readonly followers: (() => void)[] = [];
   private current: Lang;
 
   constructor(private readonly doc: Document = document) {
@@ -76,6 +77,12 @@ export class Speaker {
         if (bound) this.write(element, spot, bound);
       }
     }
+    for (const told of this.followers) told();
+  }
+
+  /** Calls `told` after every switch: for texts that are no sentences. */
+  follow(told: () => void): void {
+    this.followers.push(told);
   }
 
   private declare(): void {

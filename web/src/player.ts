@@ -2,9 +2,10 @@
 // source, recovers from what it can, loads it again after what it cannot, and
 // never asks for the page to be reloaded.
 
-import Hls, { type ErrorData, type HlsConfig } from "hls.js";
+import Hls, { type ErrorData, type HlsConfig, type LevelDetails } from "hls.js";
 import { Backoff } from "./backoff";
 import { sameOrigin } from "./config";
+import { locate, type Moment } from "./moment";
 import type { Picture } from "./screen";
 
 export interface PlayerStats {
@@ -61,6 +62,7 @@ export class Player {
   private lastJump = 0;
   private followsLive = true; // until the viewer pauses: then falling behind is what they want
   private picture: Picture = "none";
+  private wish: { pdt: number; told: (m: Moment) => void } | null = null;
   private seen = false; // this source has moved once
 
   constructor(
@@ -85,6 +87,11 @@ export class Player {
     if (this.native) this.video.src = url;
     else this.attach(url);
     this.play();
+  }
+
+  /** The next source begins at the moment `pdt`, if that is on offer; `told` hears what came of it. */
+  beginAt(pdt: number, told: (m: Moment) => void): void {
+    this.wish = { pdt, told };
   }
 
   unload(): void {
@@ -170,10 +177,37 @@ export class Player {
       this.resumes = 0;
     });
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
+      this.begin(hls, details);
       this.stats.lowLatency = hls.lowLatencyMode && (details.partList?.length ?? 0) > 0;
     });
     hls.loadSource(url);
     hls.attachMedia(this.video);
+  }
+
+  private begin(hls: Hls, details: LevelDetails): void {
+    if (!this.wish) return;
+    const at = locate(this.wish.pdt, details.fragments, details.edge);
+    this.granted(at);
+    if (typeof at === "number") hls.startLoad(at); // before the first segment: nobody sees the live picture first
+  }
+
+  /** Apple's player cannot be told where to begin, only where to go. */
+  private beginNative(): void {
+    const { seekable } = this.video;
+    if (!this.wish || seekable.length === 0) return;
+    const [start, end] = [seekable.start(0), seekable.end(seekable.length - 1)];
+    const programDateTime = this.nativeDate() - (this.video.currentTime - start) * 1000;
+    if (!Number.isFinite(programDateTime)) return;
+    const at = locate(this.wish.pdt, [{ start, duration: end - start, programDateTime }], end);
+    this.granted(at);
+    if (typeof at === "number") this.video.currentTime = at;
+  }
+
+  private granted(at: number | Exclude<Moment, "there">): void {
+    const there = typeof at === "number";
+    if (there) this.followsLive = false;
+    this.wish?.told(there ? "there" : at);
+    this.wish = null;
   }
 
   private config(url: string): Partial<HlsConfig> {
@@ -257,6 +291,7 @@ export class Player {
     clearTimeout(this.stall);
     this.stalled = false;
     this.seen = true;
+    if (this.native) this.beginNative();
     this.set("moving");
   }
 

@@ -2,24 +2,31 @@
 
 import "./styles/room.css";
 import { readConfig } from "./config";
-import { h } from "./dom";
+import { h, icon, show } from "./dom";
 import { elapsed } from "./format";
+import { asked } from "./moment";
+import { Share } from "./share";
 import { header } from "./header";
 import { Speaker, type Key } from "./i18n";
+import { icons } from "./icons";
 import type { Room } from "./api";
 import { watch } from "./watch";
 
 const config = readConfig();
 const speaker = new Speaker();
 const phase = speaker.say(h("span", { class: "phase", testid: "phase" }), "phase.offline");
+const title = h("h1", { class: "room-name", testid: "room-name", dir: "auto" }, config.room);
 const clock = h("span", { class: "clock", testid: "clock" });
 let room: Room | null = null;
 
 function refresh(): void {
   if (!room) return;
+  const name = room.title || room.room;
   phase.dataset.phase = room.phase;
   speaker.say(phase, `phase.${room.phase}` satisfies Key);
   const onAir = room.phase === "live" && room.since > 0;
+  if (title.textContent !== name) title.textContent = name;
+  document.title = `${name} · ${config.siteName}`;
   clock.textContent = onAir ? elapsed(Date.now() - room.since) : "";
 }
 
@@ -31,8 +38,27 @@ const { stage, talk } = watch(config, speaker, {
 });
 setInterval(refresh, 1000);
 
-const title = h("h1", { class: "room-name", testid: "room-name" }, config.room);
+const share = new Share(speaker, { room: config.room, playhead: () => stage.player.playhead() });
+const strip = h("div", { class: "strip moment", role: "status", testid: "moment-strip", hidden: true });
+
+/** A link to a moment that is not on offer plays live, and says so. */
+function tell(key: Key): void {
+  const close = speaker.label(h("button", { class: "strip-close", type: "button" }, icon(...icons.close)), "close");
+  close.addEventListener("click", () => show(strip, false));
+  strip.replaceChildren(speaker.say(h("span"), key), close);
+  show(strip, true);
+}
+
+const moment = asked(location.search);
+if (moment !== null) {
+  stage.player.beginAt(moment, (m) => {
+    if (m === "past") tell("moment.past");
+    else if (m === "future") tell("moment.future");
+  });
+}
+
 document.getElementById("app")!.replaceChildren(
-  header(config.siteName, speaker, title, phase, clock),
+  header(config.siteName, speaker, title, phase, clock, share.root),
+  strip,
   h("main", { class: "watch" }, stage.root, talk.root),
 );

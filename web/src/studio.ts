@@ -3,7 +3,9 @@
 
 import "./styles/studio.css";
 import { ApiError, fetchIngest, fetchPublish, type Ingest, type Publish, type Room, type Severity } from "./api";
+import { About } from "./about";
 import { readConfig } from "./config";
+import { copyButton, field } from "./copying";
 import { h, icon, show } from "./dom";
 import { bitrate, count, elapsed, short } from "./format";
 import { header } from "./header";
@@ -23,44 +25,12 @@ const speaker = new Speaker();
 const token = takeToken(config.room, secrets());
 const app = document.getElementById("app")!;
 
-/** A text to be copied, with its button. */
-function field(label: Key, testid: string, vars = {}): { root: HTMLElement; value: HTMLInputElement; tools: HTMLElement } {
-  const value = h("input", { type: "text", readonly: true, class: "copy-value", testid, spellcheck: "false" });
-  value.addEventListener("focus", () => value.select());
-  const name = speaker.say(h("span", { class: "field-name" }), label, vars);
-  speaker.say(value, label, vars, "aria-label");
-  const tools = h("div", { class: "field-line" }, value);
-  return { root: h("div", { class: "field" }, name, tools), value, tools };
-}
-
-function copyButton(testid: string, text: () => string): HTMLButtonElement {
-  const b = speaker.say(h("button", { class: "button", type: "button", testid }), "copy");
-  b.addEventListener("click", () => {
-    void copy(text()).then(() => {
-      speaker.say(b, "copied");
-      setTimeout(() => speaker.say(b, "copy"), 1500);
-    });
-  });
-  return b;
-}
-
-/** navigator.clipboard exists only on HTTPS and localhost; a home network has neither. */
-async function copy(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = h("textarea", { class: "offscreen" });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}
-
 /** The addresses OBS may use: the first serves almost everybody, so the others are folded away. */
 function serverFields(servers: string[]): HTMLElement[] {
   const fields = servers.map((server, i) => {
-    const f = i === 0 ? field("studio.server", "server-0") : field("studio.server.n", `server-${i}`, { n: i + 1 });
+    const f = i === 0 ? field(speaker, "studio.server", "server-0") : field(speaker, "studio.server.n", `server-${i}`, { n: i + 1 });
     f.value.value = server;
-    f.tools.append(copyButton(`copy-server-${i}`, () => server));
+    f.tools.append(copyButton(speaker, `copy-server-${i}`, () => server));
     return f.root;
   });
   if (fields.length < 2) return fields;
@@ -71,7 +41,7 @@ function serverFields(servers: string[]): HTMLElement[] {
 
 function connectCard(publish: Publish): HTMLElement {
   const servers = serverFields(nearest(publish.servers, location.hostname));
-  const key = field("studio.key", "stream-key");
+  const key = field(speaker, "studio.key", "stream-key");
   key.value.value = hidden;
   const reveal = speaker.say(h("button", { class: "button", type: "button", testid: "show-key", "aria-pressed": "false" }), "studio.key.show");
   reveal.addEventListener("click", () => {
@@ -80,19 +50,36 @@ function connectCard(publish: Publish): HTMLElement {
     reveal.setAttribute("aria-pressed", String(shown));
     speaker.say(reveal, shown ? "studio.key.hide" : "studio.key.show");
   });
-  key.tools.append(reveal, copyButton("copy-key", () => publish.key));
+  key.tools.append(reveal, copyButton(speaker, "copy-key", () => publish.key));
   key.root.append(speaker.say(h("small", { class: "field-note" }), "studio.key.warn"));
-  return h("section", { class: "panel", testid: "connect" },
-    speaker.say(h("h2"), "studio.connect"), speaker.say(h("p", { class: "panel-lead" }), "studio.connect.lead"), ...servers, key.root);
+  return h("section", { class: "sheet", testid: "connect" },
+    speaker.say(h("h2"), "studio.connect"), speaker.say(h("p", { class: "sheet-lead" }), "studio.connect.lead"), ...servers, key.root);
 }
 
 function linkCard(): HTMLElement {
-  const address = `${location.origin}/r/${config.room}`;
-  const link = field("studio.link", "room-link");
-  link.value.value = address;
+  const fields = ([
+    ["studio.link", "room-link", "copy-link", `${location.origin}/r/${config.room}`],
+    ["studio.overlay", "overlay-link", "copy-overlay", `${location.origin}/overlay/${config.room}`],
+    ["studio.embed", "embed-code", "copy-embed", embedCode()],
+  ] as const).map(([label, testid, button, text]) => {
+    const f = field(speaker, label, testid);
+    f.value.value = text;
+    f.tools.append(copyButton(speaker, button, () => text));
+    return f;
+  });
   const open = speaker.say(h("a", { class: "button", href: `/r/${config.room}`, target: "_blank", rel: "noopener", testid: "open-room" }), "studio.open");
-  link.tools.append(copyButton("copy-link", () => address), open);
-  return h("section", { class: "panel" }, link.root);
+  const [link, overlay, embed] = fields;
+  link!.tools.append(open);
+  overlay!.root.append(speaker.say(h("small", { class: "field-note" }), "studio.overlay.note"));
+  embed!.root.append(speaker.say(h("small", { class: "field-note" }), "studio.embed.note"));
+  const label = speaker.say(h("summary"), "studio.links.more");
+  return h("section", { class: "sheet" }, link!.root, h("details", { class: "more", testid: "more-links" }, label, overlay!.root, embed!.root));
+}
+
+/** What somebody pastes into a page of their own. */
+function embedCode(): string {
+  const address = `${location.origin}/embed/${config.room}`;
+  return `<iframe src="${address}" width="960" height="540" allow="autoplay; fullscreen; picture-in-picture"></iframe>`;
 }
 
 type Tile = "state" | "bitrate" | "gop" | "video" | "audio" | "viewers" | "uptime" | "lag" | "drift" | "rtt" | "reconnects" | "encoder";
@@ -117,7 +104,7 @@ class Health {
       list.append(tile);
     }
     this.tiles.get("state")!.replaceChildren(speaker.say(this.state, "phase.offline"));
-    this.root = h("section", { class: "panel health", testid: "health" }, speaker.say(h("h2"), "studio.health"), list, this.advice);
+    this.root = h("section", { class: "sheet health", testid: "health" }, speaker.say(h("h2"), "studio.health"), list, this.advice);
   }
 
   room(room: Room): void {
@@ -193,14 +180,23 @@ const unauthorised = (e: unknown): boolean => e instanceof ApiError && (e.status
 
 function open(publish: Publish): void {
   const health = new Health();
-  const { stage, talk } = watch(config, speaker, { room: (r) => health.room(r) }, token);
+  const title = h("h1", { class: "room-name", dir: "auto" }, config.room);
+  const name = (r: Room): string => (title.textContent = r.title || r.room);
+  const about = new About(speaker, { room: config.room, token, saved: name });
+  const { stage, talk } = watch(config, speaker, {
+    room(r) {
+      health.room(r);
+      about.fill(r);
+      name(r);
+    },
+  }, token);
   const strip = speaker.say(h("p", { class: "strip", role: "status", testid: "studio-strip", hidden: true }), "studio.down");
   app.replaceChildren(
-    header(config.siteName, speaker, h("h1", { class: "room-name" }, config.room), speaker.say(h("span", { class: "tag" }), "studio.title")),
+    header(config.siteName, speaker, title, speaker.say(h("span", { class: "tag" }), "studio.title")),
     strip,
     h("main", { class: "studio" },
       h("div", { class: "studio-main" }, stage.root, health.root),
-      h("div", { class: "studio-side" }, connectCard(publish), linkCard()),
+      h("div", { class: "studio-side" }, connectCard(publish), about.root, linkCard()),
       talk.root));
   talk.onViewers = (n) => health.viewers(n);
   const asking = poll(every, async () => {

@@ -1,11 +1,11 @@
 // Stage and talk of one room joined: what the room page and the studio share.
 
-import { fetchRoom, type Room } from "./api";
+import type { Room } from "./api";
 import { Preferences } from "./bullets/settings";
 import type { PageConfig } from "./config";
 import { expose } from "./debug";
+import { follow } from "./follow";
 import type { Speaker } from "./i18n";
-import { poll } from "./poll";
 import type { Screen } from "./screen";
 import { Stage } from "./stage";
 import { settings } from "./storage";
@@ -20,8 +20,6 @@ export interface Watch {
   stage: Stage;
   talk: Talk;
 }
-
-const every = 2500; // ms; spread by poll's jitter, so what hangs on it is spread, too
 
 export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = {}, token = ""): Watch {
   const preferences = new Preferences(settings());
@@ -48,20 +46,7 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
       session: () => asking.now(), // chat only says that something changed; the API says what
     },
   });
-  let lost = false;
-  const asking = poll(every, async () => {
-    try {
-      const room = await fetchRoom(config.room);
-      if (lost) talk.hurry();
-      lost = false;
-      stage.follow(room);
-      hooks.room?.(room);
-    } catch (e) {
-      lost = true;
-      stage.lost();
-      throw e;
-    }
-  });
+  const asking = follow(config.room, stage, { room: (r) => hooks.room?.(r), back: () => talk.hurry() });
   talk.start();
   expose(stage, talk);
   return { stage, talk };

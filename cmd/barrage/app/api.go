@@ -2,10 +2,13 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
 
+	"barrage/cmd/barrage/app/cards"
 	"barrage/ingest"
 	"barrage/internal/safehttp"
 	"barrage/internal/slug"
@@ -29,12 +32,17 @@ type room struct {
 	Exact   int            `json:"players_exact"`     // those that name their session (CMCD)
 	Guessed int            `json:"players_estimated"` // the others, by address and user agent
 	HLS     string         `json:"hls"`
+	cards.Card
 }
+
+// maxCard is what a host may send of a room, in bytes.
+const maxCard = 8 << 10
 
 func (a *App) apiHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/rooms", a.listRooms)
 	mux.HandleFunc("GET /api/v1/rooms/{room}", a.showRoom)
+	mux.Handle("PUT /api/v1/rooms/{room}", a.require(token.RoleHost, a.describeRoom))
 	mux.Handle("GET /api/v1/rooms/{room}/ingest", a.require(token.RoleModerator, a.showIngest))
 	mux.Handle("GET /api/v1/rooms/{room}/publish", a.require(token.RoleHost, a.showPublish))
 	mux.Handle("POST /api/v1/rooms/{room}/kick", a.require(token.RoleHost, a.kick))
@@ -50,7 +58,7 @@ func (a *App) listRooms(w http.ResponseWriter, _ *http.Request) {
 	}{[]room{}}
 	now := time.Now()
 	for _, st := range a.rooms.Statuses() {
-		list.Rooms = append(list.Rooms, describe(st, now))
+		list.Rooms = append(list.Rooms, describe(st, a.cards.Card(st.Room), now))
 	}
 	writeJSON(w, list)
 }
@@ -62,7 +70,29 @@ func (a *App) showRoom(w http.ResponseWriter, r *http.Request) {
 		safehttp.WriteError(w, http.StatusNotFound, "no_such_room", err.Error())
 		return
 	}
-	writeJSON(w, describe(a.status(name), time.Now()))
+	writeJSON(w, describe(a.status(name), a.cards.Card(name), time.Now()))
+}
+
+// describeRoom keeps what the host says of the room, and answers with the room as
+// others see it now: what nobody could read has been taken out.
+func (a *App) describeRoom(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("room")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCard))
+	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+		safehttp.WriteError(w, http.StatusRequestEntityTooLarge, "too_long", "title, tags and language have at most 8 KiB together")
+		return
+	}
+	card, err := cards.Parse(body)
+	if err != nil {
+		safehttp.WriteError(w, http.StatusBadRequest, "bad_card", err.Error())
+		return
+	}
+	if err = a.cards.Put(name, card); err != nil {
+		a.logger.Error("room card not kept", "room", name, "err", err)
+		safehttp.WriteError(w, http.StatusInternalServerError, "not_kept", "the title could not be kept; the server's log says why")
+		return
+	}
+	writeJSON(w, describe(a.status(name), card, time.Now()))
 }
 
 func (a *App) status(name string) packager.Status {
@@ -135,12 +165,12 @@ func (a *App) require(want token.Role, next http.HandlerFunc) http.Handler {
 	})
 }
 
-func describe(st packager.Status, now time.Time) room {
+func describe(st packager.Status, card cards.Card, now time.Time) room {
 	r := room{
 		Room: st.Room, Phase: st.Phase, Session: st.Session, Epoch: st.Epoch, Now: now.UnixMilli(),
 		Latency: st.Latency.Milliseconds(), Window: st.Window.Milliseconds(), Players: st.Players.Sum(),
 		Exact: st.Players.Exact, Guessed: st.Players.Estimated,
-		HLS: "/hls/" + st.Room + "/index.m3u8",
+		HLS: "/hls/" + st.Room + "/index.m3u8", Card: card,
 	}
 	if !st.Since.IsZero() {
 		r.Since = st.Since.UnixMilli()

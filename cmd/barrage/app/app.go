@@ -16,6 +16,7 @@ import (
 
 	"barrage/chat"
 	"barrage/chat/redisbroker"
+	"barrage/cmd/barrage/app/cards"
 	"barrage/ingest"
 	"barrage/ingest/auth"
 	"barrage/ingest/certs"
@@ -42,7 +43,8 @@ type App struct {
 
 	secret  []byte // signs the tokens of people
 	keys    *auth.Keys
-	records *os.Root // of the sessions; media role only
+	records *os.Root     // of the sessions; media role only
+	cards   *cards.Store // media role only
 	broker  chat.Broker
 	hub     *chat.Hub          // chat role only
 	rooms   *packager.Registry // media role only
@@ -163,8 +165,20 @@ func (a *App) openState() (err error) {
 		if a.keys, err = auth.Open(a.cfg.keysFile()); err != nil {
 			return fmt.Errorf("state_dir: %w", err)
 		}
-		return a.openRecords()
+		if err = a.openRecords(); err != nil {
+			return err
+		}
+		return a.openCards()
 	}
+	return nil
+}
+
+// openCards opens the folder of what hosts say of their rooms.
+func (a *App) openCards() (err error) {
+	if a.cards, err = cards.Open(cards.Folder(a.cfg.StateDir), a.logger); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	a.lifecycle.push("room cards", func(context.Context) error { return a.cards.Close() })
 	return nil
 }
 

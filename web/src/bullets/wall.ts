@@ -132,6 +132,7 @@ export class Wall {
     this.look();
     const [stage, media] = [this.stage(), this.media()];
     this.air.sweep(stage);
+    if (media === null) this.air.count(Infinity, countsAtOnce); // no moment to wait for, neither for the numbers
     if (media === null || this.passed === null) return this.nap(stage, Infinity);
     const soon = media + early * this.timeline.rate;
     for (const e of this.plan.between(this.passed, soon)) this.enter(e, stage - (media - e.at));

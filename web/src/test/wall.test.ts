@@ -25,6 +25,15 @@ test("late ones fly at once, older ones are only in the list", () => {
   }
 });
 
+test("without a picture a combo grows as it is told", () => {
+  const p = new Play({ picture: false });
+  const c = comment(start, { text: "草" });
+  p.tell([c]);
+  p.tell([], { combos: [{ id: c.id, total: 7 }] });
+  p.pass(1000);
+  assert.equal(p.one("草").total, 7);
+});
+
 test("a little late is not late: it is where it should be by now", () => {
   const p = new Play();
   p.tell([comment(start - 600)]);

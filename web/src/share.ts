@@ -1,0 +1,56 @@
+// The links of a room that viewers send to friends: the room, or this moment.
+
+import { copyButton, field, type Field } from "./copying";
+import { h, icon, show } from "./dom";
+import type { Key, Speaker } from "./i18n";
+import { icons } from "./icons";
+import { linkTo } from "./moment";
+
+export interface ShareOptions {
+  room: string;
+  /** Program date time the reader sees, ms; null = no picture. */
+  playhead(): number | null;
+}
+
+export class Share {
+  readonly root: HTMLElement;
+  private readonly button = h("button", { class: "ghost share", type: "button", testid: "share", "aria-expanded": "false", "aria-controls": "share-links" });
+  private readonly panel = h("div", { class: "share-panel", id: "share-links", role: "group", testid: "share-panel", hidden: true });
+  private readonly moment: Field;
+  private readonly link: Field;
+
+  constructor(speaker: Speaker, private readonly options: ShareOptions) {
+    const one = (key: Key, testid: string): Field => {
+      const f = field(speaker, key, testid);
+      f.tools.append(copyButton(speaker, `copy-${testid}`, () => f.value.value));
+      return f;
+    };
+    this.link = one("share.room", "share-room");
+    this.moment = one("share.moment", "share-moment");
+    this.moment.root.append(speaker.say(h("small", { class: "field-note" }), "share.moment.note"));
+    speaker.say(this.panel, "share", {}, "aria-label");
+    this.panel.append(this.link.root, this.moment.root);
+    this.button.append(icon(...icons.share), speaker.say(h("span"), "share"));
+    this.button.addEventListener("click", () => this.open(this.panel.hidden));
+    this.root = h("div", { class: "share-box" }, this.button, this.panel);
+    this.root.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape" || this.panel.hidden) return;
+      e.stopPropagation();
+      this.open(false);
+      this.button.focus();
+    });
+    document.addEventListener("pointerdown", (e) => {
+      if (!this.panel.hidden && e.target instanceof Node && !this.root.contains(e.target)) this.open(false);
+    });
+  }
+
+  private open(wanted: boolean): void {
+    const { room } = this.options;
+    const at = this.options.playhead();
+    this.link.value.value = linkTo(room, null, location.origin);
+    this.moment.value.value = at === null ? "" : linkTo(room, at, location.origin);
+    show(this.moment.root, at !== null);
+    show(this.panel, wanted);
+    this.button.setAttribute("aria-expanded", String(wanted));
+  }
+}
