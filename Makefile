@@ -176,10 +176,6 @@ bench: toolchain ## Go benchmarks
 bench-bullets: toolchain web/node_modules/.package-lock.json ## frames of a real Chromium, slowed down, with 300 bullets on it (ARGS="--throttle 4 --seconds 20")
 	@npm --prefix web run --silent bench -- $(ARGS)
 
-.PHONY: bench-bullets
-bench-bullets: toolchain web/node_modules/.package-lock.json ## frames of a real Chromium, slowed down, with 300 bullets on it (ARGS="--throttle 4 --seconds 20")
-	@npm --prefix web run --silent bench -- $(ARGS)
-
 .PHONY: vuln
 vuln: toolchain page ## known vulnerabilities in what we depend on
 	@$(VULN) ./...
