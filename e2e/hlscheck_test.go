@@ -16,6 +16,7 @@ import (
 func notHere() map[string]string {
 	return map[string]string{
 		"discontinuity-sequence": "nobody reconnects",
+		"hint-abandoned-404":     "the last hint may be of the last part",
 		"ts-plain":               "fragmented MP4", "ts-tables-first": "fragmented MP4", "ts-continuity": "fragmented MP4", "ts-pts-follows-pdt": "fragmented MP4",
 	}
 }

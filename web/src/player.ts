@@ -23,6 +23,7 @@ export interface PlayerEvents {
   blocked(blocked: boolean): void; // the browser wants a tap before it plays
 }
 
+const astray = 1.5; // seconds from where a link points
 const stallMs = 1500; // from here on a stall is the stream's, not a hiccup
 const maxErrors = 20;
 const maxResumes = 6; // in a row without a fragment; then the source is loaded anew
@@ -63,6 +64,7 @@ export class Player {
   private followsLive = true; // until the viewer pauses: then falling behind is what they want
   private picture: Picture = "none";
   private wish: { pdt: number; told: (m: Moment) => void } | null = null;
+  private goal: number | null = null; // where the picture is to begin, in the player's time
   private seen = false; // this source has moved once
 
   constructor(
@@ -188,7 +190,16 @@ export class Player {
     if (!this.wish) return;
     const at = locate(this.wish.pdt, details.fragments, details.edge);
     this.granted(at);
-    if (typeof at === "number") hls.startLoad(at); // before the first segment: nobody sees the live picture first
+    if (typeof at !== "number") return;
+    this.goal = at;
+    hls.startLoad(at); // before the first segment: nobody sees the live picture first
+  }
+
+  /** A segment of the live edge that was under way already may have come before the one of the link. */
+  private arrive(): void {
+    const at = this.goal;
+    this.goal = null;
+    if (at !== null && Math.abs(this.video.currentTime - at) > astray) this.video.currentTime = at;
   }
 
   /** Apple's player cannot be told where to begin, only where to go. */
@@ -292,6 +303,7 @@ export class Player {
     this.stalled = false;
     this.seen = true;
     if (this.native) this.beginNative();
+    this.arrive();
     this.set("moving");
   }
 
