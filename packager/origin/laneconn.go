@@ -15,8 +15,7 @@ import (
 // headSize is the longest head that is read here; those of players have 200 to 700 bytes.
 const headSize = 2 << 10
 
-// onePiece is up to where a body is copied behind its head, which is cheaper than two
-// pieces.
+// onePiece is up to where a body is copied behind its head; longer ones are written beside it.
 const onePiece = 8 << 10
 
 // laneConn is one connection of the lane: one goroutine reads, waits and writes.
@@ -98,8 +97,8 @@ func isPreface(text string) bool {
 	return strings.HasPrefix(method, text[:min(len(text), len(method))])
 }
 
-// arm moves the deadlines when a quarter of them has passed: to move one costs as much
-// as to find an answer.
+// arm moves the deadlines when a quarter of them has passed: each move changes a timer of
+// the runtime, and players ask several times a second.
 func (c *laneConn) arm() {
 	s, now := c.lane.server, time.Now()
 	if now.Sub(c.armed) < min(s.IdleTimeout, s.WriteTimeout)/4 {

@@ -54,12 +54,12 @@ func start(t *testing.T, cfg Config) *App {
 // get returns the status and the body at url.
 func get(t *testing.T, url, bearer string) (status int, body string) {
 	t.Helper()
-	return request(t, http.MethodGet, url, bearer)
+	return request(t, http.MethodGet, url, bearer, "")
 }
 
-func request(t *testing.T, method, url, bearer string) (status int, body string) {
+func request(t *testing.T, method, url, bearer, content string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

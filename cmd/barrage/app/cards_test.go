@@ -1,33 +1,10 @@
 package app
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 )
-
-// put sends body with a bearer and returns the status and the answer.
-func put(t *testing.T, url, bearer, body string) (status int, answer string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(text)
-}
 
 func TestHostDescribesTheRoom(t *testing.T) {
 	cfg := local(t)
@@ -50,7 +27,7 @@ func TestHostDescribesTheRoom(t *testing.T) {
 		{"too much", host, `{"title":"` + strings.Repeat("x", 9000) + `"}`, 413, "too_long"},
 		{"the host", host, good, 200, `"title":"Night \u003cb\u003ewalk\u003c/b\u003e","tags":["walk"],"language":"en"`},
 	} {
-		if status, body := put(t, base+room, c.bearer, c.body); status != c.status || !strings.Contains(body, c.want) {
+		if status, body := request(t, http.MethodPut, base+room, c.bearer, c.body); status != c.status || !strings.Contains(body, c.want) {
 			t.Errorf("PUT by %s = %d %s, want %d with %q", c.what, status, body, c.status, c.want)
 		}
 	}
@@ -61,7 +38,7 @@ func TestHostDescribesTheRoom(t *testing.T) {
 	if _, body := get(t, base+"/r/live", ""); strings.Contains(body, "<b>") {
 		t.Errorf("the title became markup:\n%s", body)
 	}
-	if status, body := put(t, base+room, host, `{}`); status != 200 || strings.Contains(body, "title") {
+	if status, body := request(t, http.MethodPut, base+room, host, `{}`); status != 200 || strings.Contains(body, "title") {
 		t.Errorf("PUT of an empty card = %d %s, want none", status, body)
 	}
 }

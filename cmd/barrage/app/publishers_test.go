@@ -33,7 +33,7 @@ func TestKick(t *testing.T) {
 	host := command1(t, append([]string{"token", "live", "-role", "host"}, state...)...)
 	moderator := command1(t, append([]string{"token", "live", "-role", "moderator"}, state...)...)
 	for bearer, want := range map[string]int{"": 401, moderator: 403, host: 409} {
-		if status, body := request(t, http.MethodPost, url, bearer); status != want {
+		if status, body := request(t, http.MethodPost, url, bearer, ""); status != want {
 			t.Errorf("POST with token %.8q = %d %s, want %d", bearer, status, body, want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestKick(t *testing.T) {
 		t.Errorf("GET = %d, want 404: a link must not kick", status)
 	}
 	closed := publishOpen(t, a.Addrs().RTMP, "live")
-	if status, body := request(t, http.MethodPost, url, host); status != 200 || !strings.Contains(body, `"kicked":true`) {
+	if status, body := request(t, http.MethodPost, url, host, ""); status != 200 || !strings.Contains(body, `"kicked":true`) {
 		t.Errorf("POST = %d %s, want 200", status, body)
 	}
 	if err := <-closed; err != nil {
