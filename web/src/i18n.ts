@@ -2,7 +2,8 @@
 // that a switch changes them in place and the picture never stops.
 
 import { settings } from "./storage";
-import { en, zh, type Key } from "./words";
+import { en, type Key } from "./words-en";
+import { zh } from "./words-zh";
 
 export type Lang = "en" | "zh";
 export type Vars = Record<string, string | number>;

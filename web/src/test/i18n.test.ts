@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { preferred, sentence } from "../i18n";
-import { en, zh, type Key } from "../words";
+import { en, type Key } from "../words-en";
+import { zh } from "../words-zh";
 
 const keys = Object.keys(en) as Key[];
 const holes = (s: string): string[] => [...s.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!).sort();
