@@ -41,7 +41,7 @@ type member struct {
 // conduct lets as many processes as need be do the work, and adds up their reports.
 func conduct(ctx context.Context, s settings) (*report, error) {
 	s.run = time.Now().UnixMilli()
-	s.processes = (s.watch + s.stall + s.write + maxConns - 1) / maxConns
+	s.processes = (s.watch + s.stall + s.write + s.most - 1) / s.most
 	members, err := hire(ctx, s)
 	defer func() {
 		for _, m := range members {
@@ -71,7 +71,8 @@ func conduct(ctx context.Context, s settings) (*report, error) {
 	if err = tellAll(members, lineGo, strconv.FormatInt(at.UnixMilli(), 10)); err != nil {
 		return nil, err
 	}
-	fmt.Fprintln(os.Stderr, lineGo)
+	pause(ctx, time.Until(at))
+	s.begun()
 	r := &report{settings: s, Processes: s.processes}
 	if s.reconnect == "" {
 		pause(ctx, time.Until(at)+s.dur)
@@ -124,6 +125,9 @@ func hire(ctx context.Context, s settings) (members []*member, err error) {
 		one.process = i
 		one.watch, one.stall, one.write = share(s.watch, i, s.processes), share(s.stall, i, s.processes), share(s.write, i, s.processes)
 		one.rate = s.rate * float64(one.write) / float64(max(s.write, 1))
+		if s.burst {
+			one.rate = float64(share(int(s.rate), i, s.processes))
+		}
 		m, err := start1(ctx, one)
 		if err != nil {
 			return members, err

@@ -37,8 +37,10 @@ type settings struct {
 	pids                 []int
 	log, redis           string
 	reconnect            string
-	run                  int64 // names it
-	process, processes   int   // which of how many; 0 is the one with the observers
+	run                  int64  // names it
+	process, processes   int    // which of how many; 0 is the one with the observers
+	most                 int    // connections of one process
+	begun                func() // when everybody begins
 	urls, pidList, delay string
 }
 
@@ -92,15 +94,15 @@ func (s *settings) check() error {
 		return fmt.Errorf("-batch %d -rate %g: at least 1, at least 0", s.batch, s.rate)
 	case s.reconnect != "" && s.reconnect != cutByCrowd && s.reconnect != cutByServer:
 		return fmt.Errorf("-reconnect %q: only crowd and server are known", s.reconnect)
-	case s.watch+s.stall+s.write > maxProcesses*maxConns:
-		return fmt.Errorf("%d connections are too many: at most %d", s.watch+s.stall+s.write, maxProcesses*maxConns)
+	case s.watch+s.stall+s.write > maxProcesses*s.most:
+		return fmt.Errorf("%d connections are too many: at most %d", s.watch+s.stall+s.write, maxProcesses*s.most)
 	}
 	_, err := newScript(s.text, "", false)
 	return err
 }
 
 func main() {
-	var s settings
+	s := settings{most: maxConns, begun: func() { fmt.Fprintln(os.Stderr, lineGo) }}
 	s.flags(flag.CommandLine)
 	flag.Parse()
 	debug.SetGCPercent(400) // memory is cheaper here than the servers' time

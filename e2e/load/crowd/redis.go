@@ -38,8 +38,10 @@ func dialRedis(ctx context.Context, addr string) (*resp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &resp{conn, bufio.NewReaderSize(conn, 1<<16)}, nil
+	return newRESP(conn), nil
 }
+
+func newRESP(conn net.Conn) *resp { return &resp{conn, bufio.NewReaderSize(conn, 1<<16)} }
 
 // do sends one command and reads its answer: an int64, []byte, nil or []any.
 func (r *resp) do(args ...string) (any, error) {

@@ -145,6 +145,14 @@ func (r *report) add(p *part) {
 	}
 }
 
+// micros is what one of n costs when nothing else does.
+func micros(seconds float64, n int64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return seconds * 1e6 / float64(n)
+}
+
 func sum[N int | int64](to, from map[string]N) {
 	for k, n := range from {
 		to[k] += n
@@ -170,8 +178,7 @@ func (r *report) conclude() {
 	}
 	for _, s := range []*spent{r.Server, r.Generator} {
 		if s != nil {
-			s.PerComment = s.CPUSeconds * 1e6 / float64(max(r.Sent, 1))
-			s.PerFrame = s.CPUSeconds * 1e6 / float64(max(r.Frames, 1))
+			s.PerComment, s.PerFrame = micros(s.CPUSeconds, r.Sent), micros(s.CPUSeconds, r.Frames)
 		}
 	}
 	r.DeliveryTime, r.AckTime, r.BackTime = r.Delivery.Summary(), r.Ack.Summary(), r.Back.Summary()
@@ -221,7 +228,7 @@ func (r *report) print(to io.Writer) {
 	if len(r.Reasons) > 0 {
 		p("rejected: %v", r.Reasons)
 	}
-	if l := r.Log; l != nil {
+	if l := r.Log; l != nil && r.Sent > 0 {
 		p("log: %d lines, %d acked lost, %d double, %d of another author, %d although rejected, %d without an ack %v",
 			l.Lines, l.Lost, l.Double, l.Author, l.Refused, l.Unacked, l.Missing)
 	}

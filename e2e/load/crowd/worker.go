@@ -135,5 +135,5 @@ func (w *crowd) cutAll(ctx context.Context) {
 			}
 		}
 	}
-	w.run(ctx, w.s.dur, func() bool { return !w.cut.IsZero() && int(w.tally.back.Count()) >= len(w.conns) })
+	w.run(ctx, w.s.dur, func() bool { return w.here == len(w.conns) && int(w.tally.back.Count()) >= w.here })
 }
