@@ -2,7 +2,8 @@
 # crowd.sh: NODES chat nodes (and Redis, unless BROKER=memory), and WATCH + STALL + WRITE people in one of
 # their rooms, for FOR. RATE, BATCH, BURST=1, TEXT, LATENCY, RAMP and RECONNECT=crowd|server are what the crowd
 # does; BARRAGE_CHAT_… reaches the nodes. With URL no server is started, and PID, REDIS and LOG are as given.
-# SAY_GO names a file that appears when everybody begins. Logs and the report are below $STATE/crowd.
+# With PICTURE a test card is published and a browser looks at the room: it saves the picture with the most
+# bullets there. Logs and the report are below $STATE/crowd.
 set -eu
 cd "$(dirname "$0")/../.."
 nodes=${NODES:-1} broker=${BROKER:-redis} state=$(realpath -m "${STATE:-var}")/crowd
@@ -24,7 +25,7 @@ if [[ -z $url ]]; then
   rm -rf "$state"
   mkdir -p "$state/redis"
   role=serve
-  export BARRAGE_ADMIN_ADDR=127.0.0.1:0 BARRAGE_INGEST_RTMP_ADDR=127.0.0.1:0
+  export BARRAGE_ADMIN_ADDR=127.0.0.1:0 BARRAGE_INGEST_RTMP_ADDR=127.0.0.1:0 BARRAGE_CHAT_ALLOWED_ORIGINS=*
   if [[ $broker == redis ]]; then
     command -v redis-server >/dev/null || { echo "crowd needs Redis, or BROKER=memory: sudo apt-get install --no-install-recommends redis-server" >&2; exit 1; }
     role=chat redis=127.0.0.1:${REDIS_PORT:-6391}
@@ -41,11 +42,11 @@ if [[ -z $url ]]; then
   fi
 fi
 
-# node N [ADDR]: starts chat node N, and waits for the file that it writes once it listens.
-node() {
+# launch N ROLE [ADDR]: starts server N, and waits for the file that it writes once it listens.
+launch() {
   rm -f "$state/addrs-$1"
   # All nodes have one state directory: they check each other's tokens.
-  BARRAGE_HTTP_ADDR=${2:-127.0.0.1:0} setsid bin/barrage "$role" -state-dir "$state/state" -addrs "$state/addrs-$1" >>"$state/node-$1.log" 2>&1 &
+  BARRAGE_HTTP_ADDR=${3:-127.0.0.1:0} setsid bin/barrage "$2" -state-dir "$state/state" -addrs "$state/addrs-$1" >>"$state/node-$1.log" 2>&1 &
   node=$!
   until [[ -s $state/addrs-$1 ]]; do
     kill -0 "$node" 2>/dev/null || { tail -n 5 "$state/node-$1.log" >&2; exit 1; }
@@ -57,10 +58,29 @@ node() {
 node_pids=() addrs=()
 if [[ -z $url ]]; then
   for ((n = 1; n <= nodes; n++)); do
-    node "$n"
+    launch "$n" "$role"
     pids+=("$node") node_pids+=("$node") addrs+=("$addr")
     url+=${url:+,}http://$addr pid+=${pid:+,}$node
   done
+fi
+
+browser=
+if [[ -n ${PICTURE:-} ]]; then
+  picture=$(realpath -m "$PICTURE")
+  media=1
+  if [[ $role == chat ]]; then
+    media=media
+    export BARRAGE_WEB_CHAT_URL=http://${addrs[0]}
+    launch media media
+    pids+=("$node")
+  fi
+  rtmp=$(sed -E 's/.*"rtmp":"([^"]*)".*/\1/' "$state/addrs-$media")
+  setsid e2e/load/testcard.sh "rtmp://$rtmp/live/$(bin/barrage key "${ROOM:-live}" -state-dir "$state/state")" >"$state/testcard.log" 2>&1 &
+  pids+=($!)
+  until curl -fsS -o /dev/null "http://$addr/hls/${ROOM:-live}/index.m3u8" 2>/dev/null; do sleep 0.3; done
+  setsid node e2e/load/balse.mjs "http://$addr/r/${ROOM:-live}" "$state/go" "$picture" &
+  browser=$!
+  pids+=("$browser")
 fi
 
 mkdir -p "$state"
@@ -73,15 +93,16 @@ until grep -qx go "$state/crowd.log"; do
   kill -0 "$crowd" 2>/dev/null || break
   sleep 0.05
 done
-[[ -z ${SAY_GO:-} ]] || : >"$SAY_GO"
+[[ -z $browser ]] || : >"$state/go"
 if [[ ${RECONNECT:-} == server ]]; then
   for ((n = 1; n <= ${#node_pids[@]}; n++)); do
     kill -TERM "${node_pids[n - 1]}"
     wait "${node_pids[n - 1]}" || true
-    node "$n" "${addrs[n - 1]}"
+    launch "$n" "$role" "${addrs[n - 1]}"
     pids+=("$node")
   done
 fi
 result=0
+[[ -z $browser ]] || wait "$browser" || result=$?
 wait "$crowd" || result=$?
 exit "$result"
