@@ -27,6 +27,7 @@ type crowd struct {
 	due     arrivals
 	opening int // connections on their way
 	here    int
+	arrived int // were here when all were waited for
 	events  []syscall.EpollEvent
 	buf     []byte
 	scratch []byte // what is being sent

@@ -118,6 +118,7 @@ func TestObserver(t *testing.T) {
 func TestConclusion(t *testing.T) {
 	one := func() *part {
 		p := newPart()
+		p.Arrived = 1
 		p.Sent, p.Fates = 5, map[string]int64{"shown": 1, "merged": 2, "rest": 1, "rejected": 1}
 		p.Into["a"] = 2
 		p.Reasons["too_fast"] = 1
@@ -164,6 +165,7 @@ func TestConclusion(t *testing.T) {
 		"lost":   {func(*observer) {}, func(p *part) { p.Log = &audit{Lost: 1} }},
 		"silent": {func(*observer) {}, func(p *part) { p.Fates["never acked"] = 1 }},
 		"hole":   {func(*observer) {}, func(p *part) { p.Holes = 1 }},
+		"late":   {func(*observer) {}, func(p *part) { p.Arrived = -1 }},
 		"error":  {func(*observer) {}, func(p *part) { p.Errors["error bad_message"] = 1 }},
 	} {
 		o := good()

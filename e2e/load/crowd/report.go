@@ -17,6 +17,7 @@ import (
 
 // part is what one process reports to the conductor, and the sum of all of them.
 type part struct {
+	Arrived   int              `json:"arrived"`   // before it began
 	Watching  int              `json:"connected"` // at the end
 	Sent      int64            `json:"sent"`
 	Fates     map[string]int64 `json:"fates"`
@@ -53,7 +54,7 @@ func newPart() *part {
 func (w *crowd) report() *part {
 	t := &w.tally
 	p := &part{
-		Watching: w.here, Sent: int64(len(w.ledger.records)), Fates: map[string]int64{}, Reasons: w.ledger.reasons,
+		Arrived: w.arrived, Watching: w.here, Sent: int64(len(w.ledger.records)), Fates: map[string]int64{}, Reasons: w.ledger.reasons,
 		Frames: t.frames, Bytes: t.bytes, Gaps: t.gaps, Missed: t.missed, Holes: t.holes, Resets: t.resets, KeptBack: t.keptBack,
 		Ends: t.ends, Errors: t.errors, Stalled: t.stalledGone, Writing: t.sentTill.Sub(t.sentFrom),
 		Into: w.ledger.into, Delivery: &t.delivery, Ack: &t.ack, Back: &t.back,
@@ -116,6 +117,7 @@ func (r *report) add(p *part) {
 	if r.Delivery == nil {
 		r.part = *newPart()
 	}
+	r.Arrived += p.Arrived
 	r.Watching += p.Watching
 	r.Sent += p.Sent
 	r.Frames += p.Frames
@@ -183,6 +185,9 @@ func (r *report) conclude() {
 	}
 	r.DeliveryTime, r.AckTime, r.BackTime = r.Delivery.Summary(), r.Ack.Summary(), r.Back.Summary()
 	wrong := func(format string, a ...any) { r.Wrong = append(r.Wrong, fmt.Sprintf(format, a...)) }
+	if want := r.settings.watch + r.settings.write + r.settings.stall + len(r.Observers); r.Arrived < want {
+		wrong("only %d of %d had arrived when it began", r.Arrived, want)
+	}
 	if n := r.Fates[waiting.String()]; n > 0 {
 		wrong("%d comments were never acked", n)
 	}

@@ -52,6 +52,7 @@ func work(ctx context.Context, s settings, from io.Reader, to io.Writer) error {
 		cancel() // the conductor has gone
 	}()
 	w.run(ctx, s.ramp+arrivalPatience, func() bool { return w.here == len(w.conns) })
+	w.arrived = w.here
 	if err = tell(to, lineReady, strconv.Itoa(w.here)); err != nil {
 		return err
 	}
