@@ -84,19 +84,11 @@ func newCrowd(s settings) (*crowd, error) {
 		tally: tally{ends: map[string]int64{}, errors: map[string]int64{}}, swept: time.Now(),
 	}
 	for _, u := range s.nodes {
-		base, err := url.Parse(u)
-		if err != nil || base.Host == "" {
-			return nil, fmt.Errorf("-url %q: want http://HOST:PORT", u)
+		n, bad := newNode(u, s.room)
+		if bad != nil {
+			return nil, fmt.Errorf("-url %q: %w", u, bad)
 		}
-		host := base.Host
-		if base.Port() == "" {
-			host = net.JoinHostPort(base.Hostname(), "80")
-		}
-		to, err := resolve(host)
-		if err != nil {
-			return nil, fmt.Errorf("-url: %w", err)
-		}
-		w.nodes = append(w.nodes, node{u, to, upgrade(base.Host, s.room)})
+		w.nodes = append(w.nodes, n)
 	}
 	if w.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
 		return nil, err
@@ -104,6 +96,19 @@ func newCrowd(s settings) (*crowd, error) {
 	w.people(time.Now())
 	w.ledger = newLedger(p, len(w.conns))
 	return w, nil
+}
+
+func newNode(name, room string) (n node, err error) {
+	base, err := url.Parse(name)
+	if err != nil {
+		return n, err
+	}
+	host := base.Host
+	if base.Port() == "" {
+		host = net.JoinHostPort(base.Hostname(), "80")
+	}
+	to, err := resolve(host)
+	return node{name, to, upgrade(base.Host, room)}, err
 }
 
 // people makes everybody, who arrive one after the other within the ramp.

@@ -82,6 +82,7 @@ func (w *crowd) hear(c *conn, op byte, body []byte, now time.Time) {
 // message takes in one whole message.
 func (w *crowd) message(c *conn, msg []byte, now time.Time) {
 	switch kindOf(msg) {
+	case kindOther: // events, pong, you
 	case kindTick:
 		if c.report != nil {
 			c.report.take(msg, now)

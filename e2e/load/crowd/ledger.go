@@ -97,10 +97,10 @@ func (l *ledger) settle(a ack) (n int, first, ok bool) {
 	r := &l.records[n]
 	first = r.fate == waiting
 	r.fate = parseFate(a.status)
-	switch {
-	case r.fate == rejected:
+	switch r.fate { //nolint:exhaustive // of the others nothing more is known
+	case rejected:
 		l.reasons[string(a.extra)]++
-	case r.fate == merged:
+	case merged:
 		l.into[string(a.extra)]++
 	}
 	return n, first, true

@@ -51,8 +51,8 @@ func (b *logbook) read(r io.Reader) error {
 		if len(line) > 0 {
 			if cid := word(line, `"cid":`); cid != nil {
 				b.take(cid, string(word(line, `"author":`)))
-			} else if err := b.batch(line); err != nil {
-				return err
+			} else if bad := b.batch(line); bad != nil {
+				return bad
 			}
 		}
 		if errors.Is(err, io.EOF) {

@@ -198,24 +198,29 @@ func (r *report) conclude() {
 		wrong("the log: %d acked comments lost, %d double, %d of another author, %d although rejected", l.Lost, l.Double, l.Author, l.Refused)
 	}
 	for _, o := range r.Observers {
-		r.Combos = max(r.Combos, len(o.Totals))
-		if r.settings.reconnect != "" || o.Gaps > 0 {
-			continue // it has not seen everything
-		}
-		if o.comments() != r.Accepted {
-			wrong("%s: shown %d + combined %d + rest %d = %d, and accepted are %d", o.Node, o.Shown, o.Deltas, o.Rest, o.comments(), r.Accepted)
-		}
-		for id, n := range r.Into {
-			if total := o.Totals[id]; total != int64(n)+1 {
-				wrong("%s: combo %s has a total of %d, and %d were merged into it", o.Node, id, total, n)
-			}
-		}
-		for _, w := range o.Wrong {
-			wrong("%s: %s", o.Node, w)
-		}
+		r.observed(o, wrong)
 	}
 	if n := len(r.Wrong); n > 20 {
 		r.Wrong = append(r.Wrong[:20], fmt.Sprintf("and %d more", n-20))
+	}
+}
+
+// observed holds one observer against the acks.
+func (r *report) observed(o *observer, wrong func(string, ...any)) {
+	r.Combos = max(r.Combos, len(o.Totals))
+	for _, w := range o.Wrong {
+		wrong("%s: %s", o.Node, w)
+	}
+	if r.settings.reconnect != "" || o.Gaps > 0 {
+		return // it has not seen everything
+	}
+	if o.comments() != r.Accepted {
+		wrong("%s: shown %d + combined %d + rest %d = %d, and accepted are %d", o.Node, o.Shown, o.Deltas, o.Rest, o.comments(), r.Accepted)
+	}
+	for id, n := range r.Into {
+		if total := o.Totals[id]; total != int64(n)+1 {
+			wrong("%s: combo %s has a total of %d, and %d were merged into it", o.Node, id, total, n)
+		}
 	}
 }
 

@@ -4,15 +4,12 @@ package main
 
 import (
 	"context"
-	"flag"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,19 +19,10 @@ import (
 // TestMain is also the process that a test starts: the one with a command line of ours.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-url" {
-		s := settings{most: maxConns}
-		s.flags(flag.CommandLine)
-		flag.Parse()
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		_, err := start(ctx, s)
-		stop()
-		if err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
+		main()
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // hub is a chat node that can be stopped and started again at its address.

@@ -75,12 +75,11 @@ func number(msg []byte, key string) (n int64) {
 
 // word reads the string of a key as it stands, or nil.
 func word(msg []byte, key string) []byte {
-	text := after(msg, key+`"`)
-	end := bytes.IndexByte(text, '"')
-	if end < 0 {
+	text, _, ok := bytes.Cut(after(msg, key+`"`), []byte(`"`))
+	if !ok {
 		return nil
 	}
-	return text[:end]
+	return text
 }
 
 // headSize is enough for a tick's number and time.
@@ -102,43 +101,40 @@ func parseTickHead(msg []byte) tickHead {
 type ack struct{ cid, id, status, extra []byte }
 
 // scanAcks calls f for each ack and returns false when the message is not what
-// the protocol says. Ids and statuses have no escapes.
+// the protocol says.
 func scanAcks(msg []byte, f func(ack)) bool {
 	rest := after(msg, `"a":[`)
-	for {
-		switch {
-		case len(rest) == 0:
-			return false
-		case rest[0] == ']':
-			return true
-		case rest[0] == ',':
-			rest = rest[1:]
-			continue
-		case rest[0] != '[':
+	for len(rest) > 0 && rest[0] != ']' {
+		a, more, ok := scanAck(bytes.TrimPrefix(rest, []byte(",")))
+		if !ok {
 			return false
 		}
-		var fields [4][]byte
-		n := 0
-		for rest = rest[1:]; len(rest) > 0 && rest[0] != ']'; n++ {
-			if rest[0] == ',' {
-				rest = rest[1:]
-			}
-			if len(rest) == 0 || rest[0] != '"' {
-				return false
-			}
-			end := bytes.IndexByte(rest[1:], '"')
-			if end < 0 {
-				return false
-			}
-			if n < len(fields) {
-				fields[n] = rest[1 : 1+end]
-			}
-			rest = rest[end+2:]
-		}
-		if len(rest) == 0 || n < 3 {
-			return false
-		}
-		f(ack{fields[0], fields[1], fields[2], fields[3]})
-		rest = rest[1:]
+		f(a)
+		rest = more
 	}
+	return len(rest) > 0
+}
+
+// scanAck reads one ["cid","id","status",…]: ids and statuses have no escapes.
+func scanAck(b []byte) (a ack, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] != '[' {
+		return a, nil, false
+	}
+	var fields [4][]byte
+	n := 0
+	for rest = b[1:]; len(rest) > 0 && rest[0] != ']'; n++ {
+		quoted, found := bytes.CutPrefix(bytes.TrimPrefix(rest, []byte(",")), []byte(`"`))
+		text, more, closed := bytes.Cut(quoted, []byte(`"`))
+		if !found || !closed {
+			return a, nil, false
+		}
+		if n < len(fields) {
+			fields[n] = text
+		}
+		rest = more
+	}
+	if len(rest) == 0 || n < 3 {
+		return a, nil, false
+	}
+	return ack{fields[0], fields[1], fields[2], fields[3]}, rest[1:], true
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -39,7 +40,7 @@ type line struct {
 // Dated comments carry a pdt.
 func newScript(text, prefix string, dated bool) (*script, error) {
 	s := &script{}
-	add := func(to []line, texts ...string) []line {
+	lines := func(texts ...string) (to []line) {
 		for _, t := range texts {
 			to = append(to, newLine(prefix, t, dated))
 		}
@@ -48,12 +49,12 @@ func newScript(text, prefix string, dated bool) (*script, error) {
 	switch text {
 	case textBalse:
 		s.share = 85
-		s.shouts = add(nil, "バルス", "バルス!!", "ﾊﾞﾙｽ", "バルス！", "ﾊﾞﾙｽ!!", "バルス!!!!!", "バルス。", "バルスーーー")
-		s.lines = add(nil, chatter()...)
+		s.shouts = lines("バルス", "バルス!!", "ﾊﾞﾙｽ", "バルス！", "ﾊﾞﾙｽ!!", "バルス!!!!!", "バルス。", "バルスーーー")
+		s.lines = lines(chatter()...)
 	case textMany:
-		s.lines = add(nil, chatter()...)
+		s.lines = lines(chatter()...)
 	case textUnique:
-		s.lines = add(nil, "comment "+hole)
+		s.lines = lines("comment " + hole)
 	default:
 		return nil, fmt.Errorf("-text %q: only balse, many and unique are known", text)
 	}
@@ -125,7 +126,7 @@ func (s *script) append(dst []byte, n int, pdt int64) []byte {
 
 // digits writes n over all of dst.
 func digits(dst []byte, n int64) {
-	for i := len(dst) - 1; i >= 0; i-- {
+	for i := range slices.Backward(dst) {
 		dst[i] = byte('0' + n%10)
 		n /= 10
 	}
