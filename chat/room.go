@@ -36,6 +36,7 @@ type room struct {
 	out     outbox
 	video   video
 	past    history
+	old     recall
 	authors map[string]*author
 }
 

@@ -47,7 +47,8 @@ type subscriber struct {
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
-	messages, likes gcra // the reader's
+	messages, likes gcra   // the reader's
+	resumes         uint64 // the writer's: entries up to this position were missed, not slept through
 
 	mu      sync.Mutex
 	private [][]byte
@@ -77,7 +78,7 @@ func (s *subscriber) serve() {
 		s.linger()
 	} else {
 		cursor, welcome := s.room.join(s, hello.Resume)
-		s.tell(welcome...)
+		s.begin(welcome)
 		var writer sync.WaitGroup
 		writer.Go(func() { s.write(cursor) })
 		s.read()
@@ -285,6 +286,13 @@ func (s *subscriber) tell(frames ...[]byte) {
 	ring(s.wake)
 }
 
+// begin puts what comes before everything else, which may be more than maxPrivate.
+func (s *subscriber) begin(frames [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.private = append(frames, s.private...)
+}
+
 // close ends the connection with b, unless it is ending already. It does not wait.
 func (s *subscriber) close(b bye) {
 	s.mu.Lock()
@@ -305,7 +313,8 @@ func (s *subscriber) close(b bye) {
 func (s *subscriber) write(cursor *entry) {
 	ping := time.NewTicker(pingInterval)
 	defer ping.Stop()
-	err := s.deliver() // the welcome comes before everything else
+	s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
+	err := s.deliver()                    // the welcome comes before everything else
 	for {
 		if err != nil {
 			s.fail(err)
@@ -339,7 +348,7 @@ func (s *subscriber) fail(err error) {
 // follow writes the entry after cursor, or brings a subscriber that is far
 // behind to just before the newest.
 func (s *subscriber) follow(cursor *entry) (*entry, error) {
-	if s.room.tape.newest.Load()-cursor.pos > maxBehind {
+	if cursor.pos >= s.resumes && s.room.tape.newest.Load()-cursor.pos > maxBehind {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}
