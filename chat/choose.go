@@ -11,6 +11,9 @@ import (
 // tick; those that grow least wait for their next comment to tell their total.
 const maxGrowing = 64
 
+// longestWait is the wait for a turn for which the last of the budget is kept.
+const longestWait = 2 * time.Minute
+
 // tally is all partials of one tick, merged.
 type tally struct {
 	keys  map[uint64]wire.Key
@@ -59,6 +62,13 @@ func (l *leadership) earn(now time.Duration, r *room) {
 	l.budget = min(r.fullBudget(), l.budget+rate*(now-l.ticked).Seconds())
 }
 
+// price is how long an author must have waited for his next turn. Above half of
+// the budget nobody has to; below it, the less is left, the longer: what would go to
+// those who happen to speak in a quiet moment is kept for those who spoke in a crowd.
+func (l *leadership) price(full float64) time.Duration {
+	return time.Duration(float64(longestWait) * max(0, 1-2*l.budget/full))
+}
+
 // choose fills the tick with what is shown and spends the budget: the host's and
 // the moderators' comments, without limit; then what several say, the loudest first;
 // then single comments, turn by turn. Needs mu.
@@ -75,6 +85,9 @@ func (r *room) choose(l *leadership, f *wire.Finished) {
 	slices.SortFunc(quiet, fairer)
 	for _, e := range append(loud, quiet...) {
 		if l.budget < 1 {
+			break
+		}
+		if e.total == 1 && e.waited(f.Tick.T) < l.price(r.fullBudget()) {
 			break
 		}
 		l.budget--
@@ -99,6 +112,14 @@ func (r *room) choose(l *leadership, f *wire.Finished) {
 		}
 	}
 	f.Tick.Rest = int(rest)
+}
+
+// waited is how long e's author has not been shown, at now.
+func (e *entrant) waited(now int64) time.Duration {
+	if e.nth > 0 {
+		return 0
+	}
+	return time.Duration(now-e.turn) * time.Millisecond
 }
 
 // sort divides what was said into combos that are on the screens already, new
@@ -151,7 +172,7 @@ func (r *room) see(f *wire.Finished, now time.Duration) {
 		if key := f.Keys[i]; key != 0 {
 			r.combos.show(key, string(wire.CommentID(c)), 1, now)
 		}
-		r.turns[r.hub.hash(wire.CommentAuthor(c))] = f.Tick.Seq
+		r.turns[r.hub.hash(wire.CommentAuthor(c))] = f.Tick.T
 	}
 	for _, k := range f.Tick.Combos {
 		r.combos.show(k.Key, k.ID, k.Total, now)
@@ -164,6 +185,6 @@ func (r *room) see(f *wire.Finished, now time.Duration) {
 		}
 		// A comment's moment is at most the window ago, and a second ahead.
 		r.combos.sweep(now, window+time.Duration(comboBucket)*time.Millisecond+comboSlack, maxCombos)
-		r.turns.sweep(f.Tick.Seq, maxTurns)
+		r.turns.sweep(f.Tick.T, maxTurns)
 	}
 }

@@ -91,15 +91,15 @@ func (t comboTable) sweep(now, keep time.Duration, most int) {
 	}
 }
 
-// turnTable says in which tick an author was last shown, by the hash of his id.
-// Every node keeps the same one, out of the ticks.
-type turnTable map[uint64]uint64
+// turnTable says when an author was last shown, by the hash of his id: the time
+// of that tick. Every node keeps the same one, out of the ticks.
+type turnTable map[uint64]int64
 
 // sweep forgets the turns that are longest ago: those authors are next anyway.
-func (t turnTable) sweep(newest uint64, most int) {
-	for age := uint64(1 << 13); len(t) > most && age > 0; age /= 2 {
-		for author, seq := range t {
-			if seq+age <= newest {
+func (t turnTable) sweep(now int64, most int) {
+	for age := 2 * longestWait; len(t) > most && age > 0; age /= 2 {
+		for author, at := range t {
+			if at+age.Milliseconds() <= now {
 				delete(t, author)
 			}
 		}

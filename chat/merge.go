@@ -17,7 +17,7 @@ type entrant struct {
 	total   uint64 // and altogether
 	comment []byte
 	nth     int    // of its author's
-	turn    uint64 // tick in which its author was last shown
+	turn    int64  // when its author was last shown
 	lot     uint64 // drawn by its id
 }
 
