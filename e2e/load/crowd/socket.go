@@ -29,7 +29,7 @@ func dial(to syscall.SockaddrInet4, from [4]byte, small bool) (fd int, err error
 	}
 	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	if small {
-		// So small a window lets the server's kernel keep some 30 KB, where loopback would keep megabytes.
+		// So small a window is full at once: what more is kept, the server's kernel keeps.
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
 	}
 	if to.Addr[0] == 127 {
