@@ -9,11 +9,9 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/gorilla/websocket"
 )
 
-// TestFrames: what we write, another implementation reads, and the other way round.
+// TestFrames: a header is read when all of it is there, and only one that a server may send.
 func TestFrames(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 127, 65535, 65536, 100_000} {
 		body := bytes.Repeat([]byte("x"), size)
@@ -29,13 +27,6 @@ func TestFrames(t *testing.T) {
 			if _, ok, err = parseHeader(masked[:n]); ok || err != nil {
 				t.Errorf("%d bytes: %d of them are a header: %v", size, n, err)
 			}
-		}
-		if size > 4000 {
-			continue
-		}
-		prepared, err := websocket.NewPreparedMessage(websocket.TextMessage, body)
-		if err != nil || prepared == nil {
-			t.Fatal(err)
 		}
 	}
 	for name, b := range map[string][]byte{
