@@ -28,6 +28,9 @@ const (
 // settle is how long everybody is left alone between arriving and being measured.
 const settle = 2 * time.Second
 
+// beginning is how long members may take to notice that they begin.
+const beginning = 100 * time.Millisecond
+
 var errWorker = errors.New("a process of the crowd said something else")
 
 // member is one process of the crowd, or a goroutine where one process is enough.
@@ -71,7 +74,8 @@ func conduct(ctx context.Context, s settings) (*report, error) {
 	if err = tellAll(members, lineGo, strconv.FormatInt(at.UnixMilli(), 10)); err != nil {
 		return nil, err
 	}
-	pause(ctx, time.Until(at))
+	// Whoever acts on it must not be faster than the members, which begin to count at that time.
+	pause(ctx, time.Until(at.Add(beginning)))
 	s.begun()
 	r := &report{settings: s, Processes: s.processes}
 	if s.reconnect == "" {
