@@ -132,7 +132,7 @@ func (r *room) log(s *shipment, c *chunk) bool {
 	ctx, cancel := r.deadline()
 	defer cancel()
 	begin := time.Now()
-	err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(make([]byte, 0, c.bytes()+256), batch), s.frame)
+	_, err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(make([]byte, 0, c.bytes()+256), batch), s.frame)
 	r.hub.metrics.append.Observe(time.Since(begin).Seconds())
 	if err != nil {
 		r.mu.Lock()
