@@ -100,6 +100,7 @@ func BenchmarkSurge(b *testing.B) {
 }
 
 func surge(b *testing.B, text func(i int) string) {
+	b.Helper()
 	const together = 5
 	writers := min(max(b.N/500, 10), 4000) // at 500 each none of them is too fast, in whichever order they run
 	n := start(b, setup{config: func(c *chat.Config) { c.MaxConnsPerAddr = 2 * writers }})
