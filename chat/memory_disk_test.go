@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -324,5 +325,31 @@ func TestMemoryGivesUpWaiting(t *testing.T) {
 		return x.Compare(y)
 	}) {
 		t.Error("entries are not in the order of their ids")
+	}
+}
+
+// BenchmarkDurableMemory measures an Append to its acknowledgement, with a batch of
+// 100 comments, by as many rooms at once.
+func BenchmarkDurableMemory(b *testing.B) {
+	batch := make([]byte, 10_000)
+	for _, rooms := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("rooms-%d", rooms), func(b *testing.B) {
+			m := openDurable(b, b.TempDir(), chat.MemoryOptions{})
+			b.ReportAllocs()
+			b.SetBytes(int64(len(batch)))
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var all sync.WaitGroup
+			for room := range rooms {
+				all.Go(func() {
+					for left.Add(-1) >= 0 {
+						if _, err := m.Append(b.Context(), fmt.Sprint("room-", room), batch, batch); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+		})
 	}
 }
