@@ -220,7 +220,9 @@ func (m *Memory) removed(segment uint32) {
 			n++
 		}
 		r.log.drop(n)
-		for n = 0; n < len(r.ticks.list) && r.ticks.list[n].at.Segment <= segment; n++ {
+		n = 0
+		for n < len(r.ticks.list) && r.ticks.list[n].at.Segment <= segment {
+			n++
 		}
 		r.ticks.drop(n)
 	}

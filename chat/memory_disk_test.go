@@ -198,9 +198,10 @@ func TestMemoryKilled(t *testing.T) {
 
 // appendForEver says on stdout what was acknowledged.
 func appendForEver(t *testing.T, dir string) {
+	t.Helper()
 	m := openDurable(t, dir, chat.MemoryOptions{})
 	l := leadRoom(t, m)
-	fmt.Printf("epoch %s\n", l.Epoch)
+	fmt.Fprintf(os.Stdout, "epoch %s\n", l.Epoch)
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
@@ -210,7 +211,7 @@ func appendForEver(t *testing.T, dir string) {
 				if err != nil {
 					return
 				}
-				fmt.Printf("batch %s %s\n", id, batch)
+				fmt.Fprintf(os.Stdout, "batch %s %s\n", id, batch)
 			}
 		})
 	}
@@ -218,7 +219,7 @@ func appendForEver(t *testing.T, dir string) {
 		if err := m.Advance(t.Context(), "live", "a", seq, []byte("frame")); err != nil {
 			break
 		}
-		fmt.Printf("tick %d\n", seq)
+		fmt.Fprintf(os.Stdout, "tick %d\n", seq)
 		if seq%500 == 0 {
 			leadRoom(t, m)
 		}

@@ -46,6 +46,7 @@ func limitFiles(t *testing.T, size uint64) {
 }
 
 func diskFull(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	var log bytes.Buffer
 	m := openDurable(t, dir, chat.MemoryOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})

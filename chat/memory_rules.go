@@ -40,9 +40,9 @@ func openRulebook(dir *os.Root) (*rulebook, error) {
 		return nil, fmt.Errorf("open rules of rooms: %w", err)
 	}
 	err = b.db.Update(func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists([]byte(rulesBucket))
-		if err != nil {
-			return err
+		bucket, bad := tx.CreateBucketIfNotExists([]byte(rulesBucket))
+		if bad != nil {
+			return bad
 		}
 		return bucket.ForEach(func(room, value []byte) error {
 			b.versions[string(room)] = parseRules(value).Version

@@ -104,9 +104,9 @@ type found struct {
 // scan calls f with each whole record behind number last.
 func scan(data []byte, last uint64, f func(offset int, payload []byte)) found {
 	s := found{last: last}
-	at, ok := fileHeader, false
-	if s.boot, ok = parseFileHeader(data); !ok {
-		at = 0
+	at := 0
+	if boot, ok := parseFileHeader(data); ok {
+		s.boot, at = boot, fileHeader
 	}
 	s.end = min(at, len(data))
 	for at < len(data) {

@@ -152,8 +152,9 @@ func (j *Journal) syncFolder() error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if err = d.Sync(); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrInvalid) {
+	err = d.Sync()
+	_ = d.Close() // it was only read
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrInvalid) {
 		return nil // not a thing on this system
 	}
 	return err
