@@ -70,7 +70,7 @@ func (r *room) ticks(after uint64, n int) ([]*wire.Finished, error) {
 func (r *room) refill(ticks []*wire.Finished, tell bool) (news bool) {
 	for _, f := range ticks {
 		r.mu.Lock()
-		var acks ackList
+		var acks wakeList
 		if f.Epoch == r.team.epoch && f.Tick.Seq > r.tape.tail.seq {
 			acks, news = r.put(f, true), true
 			if tell {
@@ -79,7 +79,7 @@ func (r *room) refill(ticks []*wire.Finished, tell bool) (news bool) {
 			r.hub.metrics.lateTicks.Inc()
 		}
 		r.mu.Unlock()
-		acks.send()
+		acks.ring()
 	}
 	if news {
 		ring(r.bells.flush)

@@ -61,7 +61,7 @@ func (r *room) gather(p *wire.Partial) {
 	who.seen = r.hub.clock()
 	news := p.N > 0 || who.viewers != p.Viewers
 	who.viewers = p.Viewers
-	who.advance(p.Confirmed)
+	r.advance(who, p.Confirmed)
 	if p.N > who.last && len(who.waiting) < maxWaiting {
 		who.waiting[p.N] = p
 	}
@@ -80,14 +80,16 @@ func (t *team) peer(node string) *peer {
 	return p
 }
 
-// advance notes that partials up to last are in ticks.
-func (p *peer) advance(last uint64) {
+// advance notes that the partials of p up to last are in ticks. Needs mu.
+func (r *room) advance(p *peer, last uint64) {
 	if last <= p.last {
 		return
 	}
 	p.last = last
-	for n := range p.waiting {
+	now := r.hub.clock()
+	for n, w := range p.waiting {
 		if n <= last {
+			r.learn(w, now)
 			delete(p.waiting, n)
 		}
 	}
@@ -135,8 +137,8 @@ func (r *room) countViewers() int {
 			total += p.viewers
 		}
 	}
-	if r.video.state.Live {
-		total += r.video.state.Players
+	if v := r.video.Load(); v.state.Live {
+		total += v.state.Players
 	}
 	return total + own
 }
@@ -201,7 +203,7 @@ func (r *room) deliver(f *wire.Finished) {
 		acks := r.put(f, false)
 		r.past.tell(f.Tick.Comments)
 		r.mu.Unlock()
-		acks.send()
+		acks.ring()
 		ring(r.bells.flush)
 		return
 	}
@@ -211,7 +213,7 @@ func (r *room) deliver(f *wire.Finished) {
 
 // put needs mu. It takes over f, which is above everything on the tape; late when
 // others had it before.
-func (r *room) put(f *wire.Finished, late bool) ackList {
+func (r *room) put(f *wire.Finished, late bool) wakeList {
 	t := &r.team
 	t.heard, t.comments, t.likes = f.Tick.Seq, f.Comments, f.Tick.Likes
 	var own uint64
@@ -221,7 +223,7 @@ func (r *room) put(f *wire.Finished, late bool) ackList {
 			p = t.peer(m.Node)
 			p.seen = r.hub.clock()
 		}
-		p.advance(m.Last)
+		r.advance(p, m.Last)
 		if m.Node == r.node {
 			own = m.Last
 		}
@@ -230,6 +232,7 @@ func (r *room) put(f *wire.Finished, late bool) ackList {
 		r.miss(newest+1, f.Tick.Seq-1)
 	}
 	r.tape.tick(f.Public, f.Tick.Seq, late)
+	r.see(f, r.hub.clock())
 	r.pace()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))
