@@ -201,7 +201,7 @@ func appendForEver(t *testing.T, dir string) {
 	t.Helper()
 	m := openDurable(t, dir, chat.MemoryOptions{})
 	l := leadRoom(t, m)
-	fmt.Fprintf(os.Stdout, "epoch %s\n", l.Epoch)
+	_, _ = fmt.Fprintf(os.Stdout, "epoch %s\n", l.Epoch)
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
@@ -211,7 +211,7 @@ func appendForEver(t *testing.T, dir string) {
 				if err != nil {
 					return
 				}
-				fmt.Fprintf(os.Stdout, "batch %s %s\n", id, batch)
+				_, _ = fmt.Fprintf(os.Stdout, "batch %s %s\n", id, batch)
 			}
 		})
 	}
@@ -219,7 +219,7 @@ func appendForEver(t *testing.T, dir string) {
 		if err := m.Advance(t.Context(), "live", "a", seq, []byte("frame")); err != nil {
 			break
 		}
-		fmt.Fprintf(os.Stdout, "tick %d\n", seq)
+		_, _ = fmt.Fprintf(os.Stdout, "tick %d\n", seq)
 		if seq%500 == 0 {
 			leadRoom(t, m)
 		}
@@ -352,5 +352,43 @@ func BenchmarkDurableMemory(b *testing.B) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestRoomGoesOnAfterRestart: who was there before the server restarted resumes in
+// the same numbering, sees what he missed, and the room's counts go on.
+func TestRoomGoesOnAfterRestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := openDurable(t, dir, chat.MemoryOptions{})
+	n := start(t, setup{broker: first})
+	early, stays := n.join(t, "live", nil), n.join(t, "live", nil)
+	early.say("1", "one")
+	early.shown("one")
+	seq := early.await("tick", func(m message) bool { return len(m.C) == 1 }).Seq
+	early.leave()
+	for i := range 5 {
+		stays.say(cid(i), cid(i))
+		stays.ack(cid(i))
+	}
+	n.stop()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = start(t, setup{broker: openDurable(t, dir, chat.MemoryOptions{})})
+	back := n.join(t, "live", map[string]any{"resume": map[string]any{"epoch": early.welcome.Epoch, "seq": seq}})
+	for i := range 5 {
+		back.shown(cid(i))
+	}
+	if w := back.welcome; !w.Resumed || w.Epoch != early.welcome.Epoch || w.Counters.Comments != 6 {
+		t.Errorf("welcome after the restart = %+v, want resumed in %s and 6 comments", w, early.welcome.Epoch)
+	}
+	back.say("next", "next")
+	back.shown("next")
+	back.welcome.Seq = seq
+	inOrder(t, back)
+	fresh := n.join(t, "live", nil)
+	if h := fresh.welcome.History; len(h) != 7 || h[0][4] != "one" || h[6][4] != "next" {
+		t.Errorf("history of %d: %v", len(h), h)
 	}
 }
