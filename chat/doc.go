@@ -43,6 +43,9 @@
 //   - Partials with running numbers, kept by every node until confirmed, over
 //     trusting publish: pub/sub loses silently, and the leader may die between the
 //     partial and the tick. It costs one number per node in a tick's bus frame.
+//   - A journal for the memory broker, over RAM: what was acknowledged outlives the process,
+//     and numbers go on. It costs one write of what is said; RAM keeps only where it lies.
+//     Rules are in a database of their own, because they are few and outlive every journal.
 //   - Ticks that were missed are read by the lead loop, over a loop of their own: the
 //     next leader must know what the last tick confirmed before he merges. The bus is a
 //     hint that there is news; the log is what counts.

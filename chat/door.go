@@ -100,7 +100,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := newSubscriber(h, rm, conn)
-	if err = h.employ(s, gone); err != nil {
+	if err = h.employ(s, gone); err != nil { //nolint:contextcheck // a subscriber outlives its request
 		s.hangUp()
 		gone()
 	}
