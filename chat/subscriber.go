@@ -171,6 +171,9 @@ func (s *subscriber) next() (wire.Client, *bye) {
 	var slow net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		// The library says so by itself, but not of lengths above 2^63; nothing is
+		// said twice.
+		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""), time.Now().Add(byeTimeout))
 		return fail(byeGone("too_large"))
 	case errors.Is(err, errFlood):
 		return fail(byeFlood())
@@ -234,11 +237,13 @@ func (s *subscriber) linger() {
 	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
-		if errors.Is(err, websocket.ErrReadLimit) || errors.Is(err, errFlood) {
-			// The library reads no more after an error, but what it left must go.
-			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			return
 		}
 		if err != nil {
+			// The library reads no more after an error, but what it left must go.
+			_, _ = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
 			return
 		}
 	}
@@ -369,8 +374,7 @@ func (s *subscriber) send(frames ...[]byte) error {
 // last writes what is there already, and then goodbye.
 func (s *subscriber) last(cursor *entry) {
 	if s.why.code == 0 {
-		s.hangUp()
-		return
+		return // the library has answered, and the reader waits for the other side
 	}
 	err := s.deliver()
 	for n := 0; err == nil && n < maxBehind; n++ {
