@@ -52,7 +52,7 @@ type Hub struct {
 // registry is who and what is here now.
 type registry struct {
 	roomLoops sync.WaitGroup // room.run
-	conns     sync.WaitGroup // subscriber.serve
+	conns     sync.WaitGroup // subscriber.welcome and serve
 
 	mu       sync.Mutex // taken before any room.mu, never while one is held
 	rooms    map[string]*room
@@ -264,13 +264,23 @@ func (h *Hub) employ(s *subscriber, done func()) error {
 	}
 	d.subs[s] = struct{}{}
 	h.metrics.conns.Inc()
-	d.conns.Go(func() {
-		defer done()
-		s.serve()
+	end := func() {
 		d.mu.Lock()
 		delete(d.subs, s)
 		d.mu.Unlock()
 		h.metrics.conns.Dec()
+		done()
+	}
+	d.conns.Go(func() {
+		cursor, ok := s.welcome()
+		if !ok {
+			end()
+			return
+		}
+		d.conns.Go(func() {
+			s.serve(cursor)
+			end()
+		})
 	})
 	return nil
 }

@@ -37,7 +37,7 @@ const (
 )
 
 // subscriber is one WebSocket. Its reader (serve) and its writer (write) are
-// its only goroutines; what it costs in memory does not grow with what it has
+// its only goroutines once it was welcomed; what it costs in memory does not grow with what it has
 // not read.
 type subscriber struct {
 	hub  *Hub
@@ -66,24 +66,36 @@ func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
 	return &subscriber{hub: h, room: r, conn: conn, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
-// serve is the life of a connection; it closes it.
-func (s *subscriber) serve() {
-	defer s.hangUp()
+// welcome is the beginning of a connection: it ends it, or returns what its two
+// goroutines go on from. It has a goroutine of its own, because it needs a stack
+// that those would keep for ever.
+func (s *subscriber) welcome() (cursor *entry, ok bool) {
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
-	if refused != nil {
-		s.close(*refused)
-		s.farewell()
-		s.linger()
-	} else {
-		cursor, welcome := s.room.join(s, hello.Resume)
-		s.tell(welcome...)
-		var writer sync.WaitGroup
-		writer.Go(func() { s.write(cursor) })
-		s.read()
-		writer.Wait()
-		s.room.depart(s)
+	if refused == nil {
+		cursor, frames := s.room.join(s, hello.Resume)
+		s.tell(frames...)
+		return cursor, true
 	}
+	s.close(*refused)
+	s.farewell()
+	s.linger()
+	s.end()
+	return nil, false
+}
+
+// serve is the rest of a connection; it closes it.
+func (s *subscriber) serve(cursor *entry) {
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
+	s.room.depart(s)
+	s.end()
+}
+
+func (s *subscriber) end() {
+	s.hangUp()
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
 }
 
