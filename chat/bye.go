@@ -57,6 +57,7 @@ func restartBye(n int) bye {
 // Statuses of an ack.
 const (
 	statusShown    = "shown"
+	statusMerged   = "merged"
 	statusRest     = "rest"
 	statusSpooled  = "spooled"
 	statusRejected = "rejected"

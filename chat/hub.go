@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -43,6 +44,8 @@ type Hub struct {
 	broker  Broker
 	secret  []byte
 	node    string
+	seed    uint64 // of hash; the same on all nodes
+	pads    sync.Pool
 	metrics *metrics
 	full    func() error
 	door    *door
@@ -104,6 +107,8 @@ func New(cfg Config, opts Options) (*Hub, error) {
 			rooms: make(map[string]*room), subs: make(map[*subscriber]struct{}), addrs: make(map[netip.Addr]int),
 		},
 	}
+	h.seed = xxhash.Sum64(opts.Secret)
+	h.pads.New = func() any { return new(pad) }
 	h.door = newDoor(h, opts.ClientAddr)
 	return h, nil
 }
