@@ -39,7 +39,7 @@ const (
 )
 
 // subscriber is one WebSocket. Its reader (serve) and its writer (write) are
-// its only goroutines; what it costs in memory does not grow with what it has
+// its only goroutines once it was welcomed; what it costs in memory does not grow with what it has
 // not read.
 type subscriber struct {
 	hub  *Hub
@@ -80,24 +80,36 @@ func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
 	return &subscriber{hub: h, room: r, conn: conn, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
-// serve is the life of a connection; it closes it.
-func (s *subscriber) serve() {
-	defer s.hangUp()
+// welcome is the beginning of a connection: it ends it, or returns what its two
+// goroutines go on from. It has a goroutine of its own, because it needs a stack
+// that those would keep for ever.
+func (s *subscriber) welcome() (cursor *entry, ok bool) {
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
-	if refused != nil {
-		s.close(*refused)
-		s.farewell()
-		s.linger()
-	} else {
-		cursor, welcome := s.room.join(s, hello.Resume)
-		s.begin(welcome)
-		var writer sync.WaitGroup
-		writer.Go(func() { s.write(cursor) })
-		s.read()
-		writer.Wait()
-		s.room.depart(s)
+	if refused == nil {
+		cursor, frames := s.room.join(s, hello.Resume)
+		s.begin(frames)
+		return cursor, true
 	}
+	s.close(*refused)
+	s.farewell()
+	s.linger()
+	s.end()
+	return nil, false
+}
+
+// serve is the rest of a connection; it closes it.
+func (s *subscriber) serve(cursor *entry) {
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
+	s.room.depart(s)
+	s.end()
+}
+
+func (s *subscriber) end() {
+	s.hangUp()
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
 }
 
@@ -194,6 +206,9 @@ func (s *subscriber) next() (wire.Client, *bye) {
 	var slow net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		// The library says so by itself, but not of lengths above 2^63; nothing is
+		// said twice.
+		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""), time.Now().Add(byeTimeout))
 		return fail(byeGone("too_large"))
 	case errors.Is(err, errFlood):
 		return fail(byeFlood())
@@ -261,11 +276,13 @@ func (s *subscriber) linger() {
 	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
-		if errors.Is(err, websocket.ErrReadLimit) || errors.Is(err, errFlood) {
-			// The library reads no more after an error, but what it left must go.
-			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			return
 		}
 		if err != nil {
+			// The library reads no more after an error, but what it left must go.
+			_, _ = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
 			return
 		}
 	}
@@ -425,8 +442,7 @@ func (s *subscriber) send(frames ...[]byte) error {
 // last writes what is there already, and then goodbye.
 func (s *subscriber) last(cursor *entry) {
 	if s.why.code == 0 {
-		s.hangUp()
-		return
+		return // the library has answered, and the reader waits for the other side
 	}
 	err := s.deliver()
 	for n := 0; err == nil && n < maxBehind; n++ {
