@@ -92,21 +92,28 @@ func (f *flaky) Publish(ctx context.Context, room string, frame []byte) error {
 	return f.Broker.Publish(ctx, room, frame)
 }
 
-func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) error {
+func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) (string, error) {
 	if err := f.fails(); err != nil {
-		return err
+		return "", err
 	}
 	f.mu.Lock()
 	no, done := f.appendNo, f.appendDn
 	f.mu.Unlock()
 	if no {
-		return fmt.Errorf("full: %w", chat.ErrUnavailable)
+		return "", fmt.Errorf("full: %w", chat.ErrUnavailable)
 	}
-	err := f.Broker.Append(ctx, room, batch, frame)
+	id, err := f.Broker.Append(ctx, room, batch, frame)
 	if err == nil && done {
-		return fmt.Errorf("no answer: %w", chat.ErrUnavailable)
+		return "", fmt.Errorf("no answer: %w", chat.ErrUnavailable)
 	}
-	return err
+	return id, err
+}
+
+func (f *flaky) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
+	if err := f.fails(); err != nil {
+		return nil, err
+	}
+	return f.Broker.Ticks(ctx, room, after, n)
 }
 
 func (f *flaky) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {

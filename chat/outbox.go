@@ -110,7 +110,7 @@ func (r *room) ship(last bool) {
 	ctx, cancel := r.deadline()
 	defer cancel()
 	begin := time.Now()
-	err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(nil, batch), s.frame)
+	_, err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(nil, batch), s.frame)
 	r.hub.metrics.append.Observe(time.Since(begin).Seconds())
 	if err != nil {
 		r.mu.Lock()
