@@ -30,7 +30,9 @@ type Partial struct {
 	Confirmed uint64 // everything up to this number is known to be in a tick
 	Viewers   int    // subscribers of this node
 	Likes     uint64 // since the partial before
+	Rules     uint64 // newest version of the room's rules that this node knows
 	Items     []Item
+	Events    [][]byte // JSON event messages for every subscriber, delivered after the tick
 }
 
 // AppendPartial appends p as a bus frame.
@@ -41,6 +43,8 @@ func AppendPartial(dst []byte, p Partial) []byte {
 	dst = binary.AppendUvarint(dst, p.Confirmed)
 	dst = binary.AppendUvarint(dst, uint64(p.Viewers))
 	dst = binary.AppendUvarint(dst, p.Likes)
+	dst = binary.AppendUvarint(dst, p.Rules)
+	dst = appendEvents(dst, p.Events)
 	dst = binary.AppendUvarint(dst, uint64(len(p.Items)))
 	for _, it := range p.Items {
 		flag := byte(0)
@@ -64,6 +68,7 @@ type Finished struct {
 	Epoch    string
 	Tick     Tick     // Tick.Comments: those shown
 	Merged   []Merged // all nodes the leader knows
+	Events   [][]byte // of the merged partials
 	Comments uint64   // counted in the room so far, this tick's included
 	Public   []byte   // the tick message for subscribers; made by AppendFinished
 }
@@ -84,6 +89,7 @@ func AppendFinished(dst []byte, f Finished) []byte {
 		dst = appendBytes(dst, m.Node)
 		dst = binary.AppendUvarint(dst, m.Last)
 	}
+	dst = appendEvents(dst, f.Events)
 	dst = binary.AppendUvarint(dst, uint64(first))
 	dst = binary.AppendUvarint(dst, uint64(len(f.Tick.Comments)))
 	for _, c := range f.Tick.Comments {
@@ -115,7 +121,8 @@ func ParseFrame(frame []byte) (any, error) {
 }
 
 func (d *decoder) partial() *Partial {
-	p := &Partial{Node: string(d.bytes()), N: d.uint(), Confirmed: d.uint(), Viewers: int(d.uint()), Likes: d.uint()}
+	p := &Partial{Node: string(d.bytes()), N: d.uint(), Confirmed: d.uint(), Viewers: int(d.uint()), Likes: d.uint(), Rules: d.uint()}
+	p.Events = d.events()
 	n := d.count()
 	p.Items = make([]Item, 0, n)
 	for range n {
@@ -132,6 +139,7 @@ func (d *decoder) finished() *Finished {
 	for range d.count() {
 		f.Merged = append(f.Merged, Merged{Node: string(d.bytes()), Last: d.uint()})
 	}
+	f.Events = d.events()
 	at := d.uint()
 	lengths := make([]uint64, d.count())
 	for i := range lengths {
