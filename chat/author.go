@@ -30,6 +30,7 @@ func (g *gcra) take(now, interval time.Duration, burst, n int) time.Duration {
 // sockets he uses. Guarded by room.mu.
 type author struct {
 	bucket gcra
+	slow   gcra // of slow mode
 	seen   time.Duration
 	cids   map[string]*sent
 	order  []string // of cids, oldest first

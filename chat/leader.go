@@ -29,6 +29,7 @@ type leadership struct {
 	ticked time.Duration
 	budget float64 // comments that may be shown now
 	counts counts  // as in the last tick
+	measured
 }
 
 type counts struct {
@@ -52,9 +53,13 @@ func (r *room) lead() {
 		}
 		if r.mustAsk(&l) {
 			r.ask(&l)
+			r.learn()
 			r.open()
+		} else {
+			r.learn()
 		}
 		r.finish(&l)
+		r.measure(&l)
 		timer.Reset(r.leadDue(&l))
 	}
 }
@@ -86,10 +91,12 @@ func (r *room) ask(l *leadership) {
 		l.seq = 0
 	}
 	r.team.forget(l.asked)
+	r.law.stale = r.law.stale || lease.RulesVersion != r.law.version
 	r.mu.Unlock()
 	r.works()
 	if lease.Held && !l.held {
 		l.since = l.asked
+		l.measured = measured{}
 		r.hub.metrics.leads.Inc()
 		r.hub.log.Debug("leads room", "room", r.name, "node", r.node, "seq", lease.Seq)
 	}
@@ -141,17 +148,17 @@ func (r *room) leadDue(l *leadership) time.Duration {
 
 // tickDue needs mu. It is when the next tick is to be finished, as things are.
 func (r *room) tickDue(l *leadership) time.Duration {
-	comments, likes := 0, uint64(0)
+	urgent, likes := false, uint64(0)
 	for _, p := range r.team.peers {
 		for _, w := range p.next() {
-			comments += len(w.Items)
+			urgent = urgent || len(w.Items) > 0 || len(w.Events) > 0
 			likes += w.Likes
 		}
 	}
 	viewers := r.countViewers()
 	due := l.ticked + idleInterval
 	switch {
-	case comments > 0:
+	case urgent:
 		due = l.ticked + r.team.interval
 	case likes > 0 || viewers != l.counts.viewers:
 		due = l.ticked + max(countInterval, r.team.interval)
@@ -230,6 +237,7 @@ func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
 		last := p.last
 		for _, w := range p.next() {
 			items = append(items, w.Items...)
+			f.Events = append(f.Events, w.Events...)
 			f.Tick.Likes += w.Likes
 			last = w.N
 		}

@@ -44,10 +44,11 @@ type shipment struct {
 	n         uint64
 	frame     []byte
 	receipts  []receipt
-	logged    bool // in the log, or nothing in it has to be
-	doubt     bool // Append failed: whether it is in the log is to be seen
-	confirmed bool // in a finished tick
-	spooled   bool // its writers were told
+	likes     uint64 // that frame carries
+	logged    bool   // in the log, or nothing in it has to be
+	doubt     bool   // Append failed: whether it is in the log is to be seen
+	confirmed bool   // in a finished tick
+	spooled   bool   // its writers were told
 	at        time.Duration
 	tried     time.Duration
 }
@@ -98,7 +99,7 @@ func (r *room) ship(last bool) {
 	r.out.items, r.out.sent = nil, nil
 	r.out.flushed = now
 	p := r.partial(items)
-	s := &shipment{n: p.N, receipts: receipts, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
+	s := &shipment{n: p.N, receipts: receipts, likes: p.Likes, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
 	r.out.open = append(r.out.open, s)
 	r.mu.Unlock()
 
@@ -184,7 +185,7 @@ func (r *room) search() (found map[uint64]bool, err error) {
 
 // partial needs mu. It takes the next number, and the likes.
 func (r *room) partial(items []wire.Item) wire.Partial {
-	p := wire.Partial{Node: r.node, Viewers: r.out.subs, Confirmed: r.out.n, Likes: r.out.likes, Items: items}
+	p := wire.Partial{Node: r.node, Viewers: r.out.subs, Confirmed: r.out.n, Likes: r.out.likes, Rules: r.law.version, Items: items}
 	if len(r.out.open) > 0 {
 		p.Confirmed = r.out.open[0].n - 1
 	}
@@ -202,6 +203,7 @@ func (r *room) lost(s *shipment) {
 	r.mu.Lock()
 	s.frame = wire.AppendPartial(nil, wire.Partial{Node: r.node, N: s.n, Confirmed: s.n - 1, Viewers: r.out.subs})
 	s.logged, s.doubt = true, false
+	r.out.likes, s.likes = r.out.likes+s.likes, 0 // they go with the next one
 	receipts := s.receipts
 	s.receipts = nil
 	acks := make(ackList)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,9 @@ type room struct {
 	out     outbox
 	video   video
 	past    history
+	law     law
 	authors map[string]*author
+	members map[*subscriber]struct{}
 }
 
 // bells wake the loops. Ringing never blocks; one ring while another waits is
@@ -69,6 +72,8 @@ func newRoom(h *Hub, name, node string) *room {
 		link:    link{up: true},
 		tape:    tape{tail: &entry{ready: make(chan struct{})}},
 		authors: make(map[string]*author),
+		members: make(map[*subscriber]struct{}),
+		law:     newLaw(),
 	}
 	r.team.peers = make(map[string]*peer)
 	r.team.interval = h.cfg.TickMin
@@ -134,9 +139,7 @@ func (r *room) deadline() (context.Context, context.CancelFunc) {
 // load fills the history from the log. What others say meanwhile may come in a
 // tick as well; tell drops it then.
 func (r *room) load() {
-	ctx, cancel := r.deadline()
-	defer cancel()
-	entries, err := r.hub.broker.Tail(ctx, r.name, historySize)
+	entries, err := r.newest()
 	if err != nil {
 		r.broken(err)
 		return
@@ -144,12 +147,40 @@ func (r *room) load() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range entries {
+		if rec, err := wire.ParseRecord(e.Batch); err == nil {
+			if d, ok := tombstone(rec); ok {
+				r.past.erase(d)
+			}
+			continue
+		}
 		if b, err := wire.ParseBatch(e.Batch); err == nil {
 			for _, c := range b.Comments {
 				r.past.load(c)
+				r.law.meet(c)
 			}
 		}
 	}
+}
+
+// newest reads the end of the log: few batches while each has many comments,
+// more where most are records of a quiet room.
+func (r *room) newest() ([]Entry, error) {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	entries, err := r.hub.broker.Tail(ctx, r.name, historySize)
+	if err != nil || len(entries) < historySize {
+		return entries, err
+	}
+	comments := 0
+	for _, e := range entries {
+		if b, err := wire.ParseBatch(e.Batch); err == nil {
+			comments += len(b.Comments)
+		}
+	}
+	if comments >= historySize {
+		return entries, nil
+	}
+	return r.hub.broker.Tail(ctx, r.name, 10*historySize)
 }
 
 // Link implements Handler.
@@ -285,6 +316,10 @@ func (h *history) tell(comments [][]byte) {
 		}
 		h.push(c)
 	}
+}
+
+func (h *history) erase(d wire.Deleted) {
+	h.comments = slices.DeleteFunc(h.comments, d.Has)
 }
 
 func (h *history) push(c []byte) {

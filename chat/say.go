@@ -17,10 +17,17 @@ const (
 
 // join makes s a subscriber of the room. It returns where s begins to read and
 // the frames that come before.
-func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte) {
+func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte, banned *bye) {
 	r.mu.Lock()
+	if sentence, out := r.law.now.Banned(s.me.subject(), r.when()); out {
+		r.mu.Unlock()
+		b := byeBanned(sentence, r.hub.now().UnixMilli())
+		return nil, nil, &b
+	}
+	r.members[s] = struct{}{}
 	w := wire.Welcome{
 		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.session(),
+		Pinned: r.law.now.Book.Pinned, Notice: r.law.now.Book.Notice,
 		Degraded: r.link.degraded, Now: r.hub.now().UnixMilli(),
 	}
 	r.out.subs++
@@ -43,13 +50,15 @@ func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [
 	if gap != nil {
 		frames = append(frames, gap)
 	}
-	return cursor, frames
+	return cursor, frames, nil
 }
 
 // depart ends what join began.
-func (r *room) depart(*subscriber) {
+func (r *room) depart(s *subscriber) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.members, s)
+	delete(r.law.readers, s)
 	r.out.subs--
 }
 
@@ -99,8 +108,8 @@ func (r *room) say(s *subscriber, m wire.Client) {
 		default:
 			return // the ack comes with the tick
 		}
-		if wait > 0 {
-			s.tell(wire.AppendError(nil, rejectTooFast, max(wait.Milliseconds(), 1)))
+		if wait != 0 {
+			s.tell(wire.AppendError(nil, ack.Reason, retryMS(wait)))
 		}
 	}
 	r.hub.metrics.rejected.WithLabelValues(refused).Inc()
@@ -151,6 +160,9 @@ func (r *room) accept(s *subscriber, m wire.Client, c wire.Comment) (ack wire.Ac
 	}
 	if reason := r.refuse(); reason != "" {
 		return wire.Ack{Status: statusRejected, Reason: reason}, 0
+	}
+	if reason, wait := r.judge(s, who, c.Text); reason != "" {
+		return wire.Ack{Status: statusRejected, Reason: reason}, wait
 	}
 	if wait = who.bucket.take(now, r.hub.cfg.Rate.interval(), r.hub.cfg.Burst, 1); wait > 0 {
 		return wire.Ack{Status: statusRejected, Reason: rejectTooFast}, wait

@@ -58,7 +58,8 @@ func (r *room) gather(p *wire.Partial) {
 	t := &r.team
 	who := t.peer(p.Node)
 	who.seen = r.hub.clock()
-	news := p.N > 0 || who.viewers != p.Viewers
+	r.law.hear(p.Rules)
+	news := p.N > 0 || r.law.stale || who.viewers != p.Viewers
 	who.viewers = p.Viewers
 	who.advance(p.Confirmed)
 	if p.N > who.last && len(who.waiting) < maxWaiting {
@@ -170,7 +171,7 @@ func (r *room) policy() wire.Policy {
 	tick := r.team.interval.Milliseconds()
 	return wire.Policy{
 		Tick: tick, Delay: tick + 300, Rate: float64(r.hub.cfg.Rate), Burst: r.hub.cfg.Burst,
-		Runes: maxRunes, Bytes: maxBytes,
+		Runes: maxRunes, Bytes: maxBytes, Slow: r.law.now.Book.Slow,
 	}
 }
 
@@ -215,6 +216,12 @@ func (r *room) deliver(f *wire.Finished) {
 		r.tape.tick(f.Public, f.Tick.Seq)
 	}
 	r.past.tell(f.Tick.Comments)
+	for _, c := range f.Tick.Comments {
+		r.law.meet(c)
+	}
+	for _, e := range f.Events {
+		r.happen(e)
+	}
 	r.pace()
 	acks := r.confirm(own, f)
 	r.mu.Unlock()

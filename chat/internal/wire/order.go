@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -49,12 +51,13 @@ func (d Deleted) Has(comment []byte) bool {
 	if err != nil {
 		return false
 	}
-	for _, id := range d.IDs {
-		if id == c.ID {
-			return true
-		}
-	}
-	return d.Who != "" && d.Who == c.Author
+	return slices.Contains(d.IDs, c.ID) || d.Who != "" && d.Who == c.Author
+}
+
+// maybeIn is a quick look for what most ticks do not have.
+func (d Deleted) maybeIn(tick []byte) bool {
+	in := func(s string) bool { return s != "" && bytes.Contains(tick, appendString(nil, s)) }
+	return slices.ContainsFunc(d.IDs, in) || in(d.Who)
 }
 
 // AppendDeleteEvent appends the event that comments vanish.
@@ -79,6 +82,9 @@ func ParseDeleteEvent(event []byte) (d Deleted, ok bool) {
 // WithoutDeleted returns the tick message without the comments of d; ok = there
 // was one.
 func WithoutDeleted(tick []byte, d Deleted) (out []byte, ok bool) {
+	if !d.maybeIn(tick) {
+		return nil, false
+	}
 	var v struct {
 		Op       string            `json:"op"`
 		Seq      uint64            `json:"seq"`
@@ -174,11 +180,12 @@ type Deed struct {
 
 // Measure is how the room stood at the end of some seconds, and what came in them.
 type Measure struct {
-	Seconds    int64  `json:"seconds"`
-	Viewers    int    `json:"viewers"`
-	Comments   uint64 `json:"comments"`    // in these seconds
-	Likes      uint64 `json:"likes"`       // in these seconds
-	LikesTotal uint64 `json:"likes_total"` // of the room
+	Seconds       int64  `json:"seconds"`
+	Viewers       int    `json:"viewers"`
+	Comments      uint64 `json:"comments"`       // in these seconds
+	CommentsTotal uint64 `json:"comments_total"` // of the room
+	Likes         uint64 `json:"likes"`          // in these seconds
+	LikesTotal    uint64 `json:"likes_total"`    // of the room
 }
 
 // AppendRecord appends r as {"v":1,"node":…,"t":…,"mod":{…}} or with "stat".

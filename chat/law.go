@@ -1,0 +1,281 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"barrage/chat/internal/rules"
+	"barrage/chat/internal/text"
+	"barrage/chat/internal/wire"
+	"barrage/internal/token"
+)
+
+// law is what this node knows of the room's rules. Guarded by room.mu; now is
+// replaced, never changed.
+type law struct {
+	now     *rules.Law
+	version uint64 // of the store's document that now was made of
+	stale   bool   // there is another one
+	staff   map[string]string
+	readers map[*subscriber]struct{} // hosts and moderators who follow the rules
+}
+
+// maxStaff bounds the names that nobody else may look like.
+const maxStaff = 64
+
+func newLaw() law {
+	return law{
+		now: rules.Enforce(rules.Book{}), staff: make(map[string]string), readers: make(map[*subscriber]struct{}),
+	}
+}
+
+// hear notes that another node knows version.
+func (l *law) hear(version uint64) { l.stale = l.stale || version > l.version }
+
+// meet remembers the names of those who look after the room, from what they say.
+func (l *law) meet(comment []byte) {
+	if bytes.HasSuffix(comment, []byte(`"viewer"]`)) {
+		return
+	}
+	if c, err := wire.ParseComment(comment); err == nil && token.Role(c.Role) != token.RoleViewer {
+		l.name(c.Nick, c.Author)
+	}
+}
+
+func (l *law) name(nick, id string) {
+	if len(l.staff) < maxStaff {
+		l.staff[text.Skeleton(nick)] = id
+	}
+}
+
+// when needs mu.
+func (r *room) when() rules.When {
+	return rules.When{Now: r.hub.now().UnixMilli(), Session: r.video.state.Session}
+}
+
+func (p *person) subject() rules.Person { return rules.Person{ID: p.id, Role: p.role, Addr: p.addr} }
+
+// judge needs mu. It says why s may not say this now, and how long that lasts:
+// negative = nobody can say.
+func (r *room) judge(s *subscriber, who *author, said string) (reason string, wait time.Duration) {
+	l := r.law.now
+	if sentence, muted := l.Muted(s.me.subject(), r.when()); muted {
+		return rejectMuted, time.Duration(sentence.Left(r.hub.now().UnixMilli())) * time.Millisecond
+	}
+	if s.me.role != token.RoleViewer {
+		return "", 0
+	}
+	if l.Words != nil && l.Words.In(text.AppendKey(nil, said)) {
+		return rejectBlocked, 0
+	}
+	if l.Book.Slow > 0 {
+		if wait := who.slow.take(r.hub.clock(), time.Duration(l.Book.Slow)*time.Second, 1, 1); wait > 0 {
+			return rejectSlow, wait
+		}
+	}
+	return "", 0
+}
+
+// retryMS is a wait as the protocol says it: at least 1, or −1.
+func retryMS(wait time.Duration) int64 {
+	if wait < 0 {
+		return -1
+	}
+	return max(wait.Milliseconds(), 1)
+}
+
+// rename gives s a nick, unless it has a blocked word in it or looks like that of
+// somebody who looks after the room. Only the reader of s calls it.
+func (r *room) rename(s *subscriber, nick string) (refused string) {
+	next := s.me
+	next.name(nick)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.me.role != token.RoleViewer {
+		r.law.name(next.nick, s.me.id)
+		s.me.nick = next.nick
+		return ""
+	}
+	l := r.law.now
+	if id, taken := r.law.staff[text.Skeleton(next.nick)]; taken && id != s.me.id {
+		refused = "nick_taken"
+	} else if l.Words != nil && l.Words.In(text.AppendKey(nil, next.nick)) {
+		refused = "nick_blocked"
+	}
+	if refused == "" {
+		s.me.nick = next.nick
+	} else if s.me.nick == next.nick { // as in hello: there is no older one
+		s.me.name("")
+	}
+	return refused
+}
+
+// learn reads the rules when there are others than those we know.
+func (r *room) learn() {
+	r.mu.Lock()
+	stale, known := r.law.stale, r.law.now.Book
+	r.mu.Unlock()
+	if !stale {
+		return
+	}
+	ctx, cancel := r.deadline()
+	defer cancel()
+	doc, err := r.hub.broker.Rules(ctx, r.name)
+	if err != nil {
+		r.broken(err)
+		return
+	}
+	book, err := rules.Parse(doc.Body)
+	if err != nil {
+		r.hub.log.Warn("chat rules unreadable", "room", r.name, "err", err)
+		book = known
+	}
+	if book.Rev < known.Rev {
+		// The store has lost what was decided; whoever knows most puts it back.
+		if doc, err = r.restore(ctx, doc, known); err != nil {
+			return // still stale: the next try reads again
+		}
+		book = known
+	}
+	r.enforce(book, doc.Version)
+}
+
+func (r *room) restore(ctx context.Context, doc Rules, known rules.Book) (Rules, error) {
+	body, err := known.Encode()
+	if err != nil {
+		return doc, err
+	}
+	doc.Body = body
+	if err = r.hub.broker.SetRules(ctx, r.name, doc); err != nil {
+		if !errors.Is(err, ErrConflict) {
+			r.broken(err)
+		}
+		return doc, err
+	}
+	r.hub.log.Warn("chat rules restored", "room", r.name)
+	doc.Version++
+	return doc, nil
+}
+
+// enforce puts the rules into force: everybody hears what concerns everybody, the
+// banned go, the muted hear so. version is that of the store.
+func (r *room) enforce(book rules.Book, version uint64) {
+	next := rules.Enforce(book)
+	r.mu.Lock()
+	if book.Rev < r.law.now.Book.Rev { // another call was faster
+		r.mu.Unlock()
+		return
+	}
+	old := r.law.now
+	changed := book.Rev != old.Book.Rev
+	r.law.now, r.law.version, r.law.stale = next, version, false
+	var told []notice
+	if changed {
+		r.proclaim(old.Book, book)
+		told = r.apply(old)
+	}
+	r.mu.Unlock()
+	for _, n := range told {
+		n.deliver()
+	}
+	for _, n := range told {
+		if n.net != "" {
+			r.banAddress(n)
+		}
+	}
+}
+
+// proclaim needs mu. It tells everybody what changed for everybody.
+func (r *room) proclaim(old, book rules.Book) {
+	if book.Slow != old.Slow {
+		r.tape.event(wire.AppendPolicyEvent(nil, r.policy()))
+	}
+	if !bytes.Equal(book.Pinned, old.Pinned) {
+		r.tape.event(wire.AppendPinEvent(nil, book.Pinned))
+	}
+	if book.Notice != old.Notice {
+		r.tape.event(wire.AppendNoticeEvent(nil, book.Notice))
+	}
+}
+
+// notice is what one subscriber is to hear of new rules, after the lock.
+type notice struct {
+	to       *subscriber
+	frame    []byte
+	bye      *bye
+	net      string // of a person whose address is to be banned, too
+	sentence rules.Sentence
+}
+
+func (n notice) deliver() {
+	if n.bye != nil {
+		n.to.close(*n.bye)
+	} else {
+		n.to.tell(n.frame)
+	}
+}
+
+// apply needs mu. It finds those whom the new rules concern in particular.
+func (r *room) apply(old *rules.Law) (told []notice) {
+	when := r.when()
+	l := r.law.now
+	var book []byte
+	for s := range r.members {
+		p := s.me.subject()
+		if sentence, out := l.Banned(p, when); out {
+			b := byeBanned(sentence, when.Now)
+			n := notice{to: s, bye: &b, sentence: sentence}
+			if sentence.Addr && p.Addr.IsValid() {
+				n.net = group(p.Addr).String()
+				if p.Addr.Unmap().Is6() {
+					n.net += "/64"
+				}
+			}
+			told = append(told, n)
+			continue
+		}
+		sentence, muted := l.Muted(p, when)
+		before, was := old.Muted(p, when)
+		if muted != was || muted && sentence.Until != before.Until {
+			left := int64(0)
+			if muted {
+				left = sentence.Left(when.Now)
+			}
+			told = append(told, notice{to: s, frame: wire.AppendMuteEvent(nil, muted, left)})
+		}
+		if _, reads := r.law.readers[s]; reads {
+			if book == nil {
+				book = readable(l.Book)
+			}
+			told = append(told, notice{to: s, frame: book})
+		}
+	}
+	return told
+}
+
+// addressBan is how long the address of a banned person stays out: other people
+// share it, and tomorrow it may be somebody else's.
+const addressBan = 24 * time.Hour
+
+// banAddress makes the network of a banned person, whom only this node sees,
+// part of the rules.
+func (r *room) banAddress(n notice) {
+	s := n.sentence
+	err := r.change(rules.Order{
+		Do: rules.Ban, CIDR: n.net, Of: s.Who, Nick: s.Nick, Seconds: int64(addressBan / time.Second), By: s.By, Host: s.ByHost,
+	})
+	if err != nil {
+		r.hub.log.Warn("address of a banned person not banned", "room", r.name, "err", err)
+	}
+}
+
+// happen needs mu. It delivers an event of a tick.
+func (r *room) happen(event []byte) {
+	if d, ok := wire.ParseDeleteEvent(event); ok {
+		r.past.erase(d)
+		r.tape.erase(d)
+	}
+	r.tape.event(event)
+}
