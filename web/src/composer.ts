@@ -89,6 +89,11 @@ export class Composer {
     this.countDown();
   }
 
+  /** A comment was taken: in slow mode the next has to wait. */
+  taken(): void {
+    if (this.slow > 0) this.wait(this.slow * 1000, "");
+  }
+
   /** The name cannot be had: the reader goes on as `nick`, until there is another. */
   refuseNick(nick: string): void {
     this.box.set("nick", null);
@@ -180,7 +185,6 @@ export class Composer {
     this.input.value = "";
     this.review();
     this.events.say({ text, mode: this.mode, color: this.color });
-    if (this.slow > 0) this.wait(this.slow * 1000, "");
     this.input.focus();
   }
 
@@ -222,7 +226,7 @@ export class Composer {
     }
     this.send.disabled = true;
     this.hint.classList.add("bad");
-    this.hintText("say.wait", { n: Math.ceil(left / 1000) });
+    this.hintText(this.slow > 0 ? "say.wait.slow" : "say.wait", { n: Math.ceil(left / 1000) });
     this.waitTimer = window.setTimeout(() => this.countDown(), Math.min(left, 250));
   }
 

@@ -20,6 +20,7 @@ export class Desk {
   readonly root: HTMLElement;
   private readonly slow = h("select", { id: "desk-slow", testid: "desk-slow" });
   private readonly notice = h("input", { type: "text", id: "desk-notice", testid: "desk-notice", maxlength: 200, autocomplete: "off", dir: "auto" });
+  private readonly clear = h("button", { class: "button icon-only", type: "button", testid: "desk-clear" }, icon(...icons.close));
   private readonly words = h("input", { type: "text", id: "desk-words", testid: "desk-words", autocomplete: "off", dir: "auto" });
   private readonly chips = h("ul", { class: "chips", testid: "desk-chips" });
   private readonly people = h("ul", { class: "sentences", testid: "desk-people" });
@@ -35,14 +36,15 @@ export class Desk {
     speaker.say(this.words, "desk.words.example", {}, "placeholder");
     this.nobody = speaker.say(h("p", { class: "field-note" }), "desk.people.none");
     this.slow.addEventListener("change", () => this.order({ do: "slow", seconds: Number(this.slow.value) }));
-    const clear = this.button("desk.clear", "desk-clear", () => {
+    speaker.label(this.clear, "desk.clear");
+    this.clear.addEventListener("click", () => {
       this.notice.value = "";
       this.order({ do: "notice", text: "" });
     });
     this.root = h("section", { class: "sheet about", testid: "desk" },
       speaker.say(h("h2"), "desk"), speaker.say(h("p", { class: "sheet-lead" }), "desk.lead"),
       this.row("desk.slow", this.slow),
-      this.form("desk.notice", this.notice, "desk.save", () => this.order({ do: "notice", text: this.notice.value }), clear),
+      this.form("desk.notice", this.notice, "desk.save", () => this.order({ do: "notice", text: this.notice.value }), this.clear),
       this.form("desk.words", this.words, "desk.words.add", () => this.block()), this.chips,
       speaker.say(h("h3", { class: "field-name" }), "desk.people"), this.nobody, this.people, this.said);
     this.fill(this.rules);
@@ -53,6 +55,7 @@ export class Desk {
   fill(r: RoomRules): void {
     if (r.notice !== this.rules.notice || this.notice.value === "") this.notice.value = r.notice;
     this.rules = r;
+    show(this.clear, r.notice !== "");
     const { speaker } = this;
     const choices = speeds.includes(r.slow) ? speeds : [...speeds, r.slow];
     this.slow.replaceChildren(...choices.map((n) =>
@@ -100,12 +103,6 @@ export class Desk {
     if (s.show) return this.speaker.say(word, "desk.show");
     if (s.until === 0) return this.speaker.say(word, "desk.forever");
     return this.speaker.say(word, "desk.minutes", { n: Math.max(1, Math.ceil((s.until - Date.now()) / 60_000)) });
-  }
-
-  private button(key: Key, id: string, does: () => void): HTMLElement {
-    const b = this.speaker.say(h("button", { class: "button", type: "button", testid: id }), key);
-    b.addEventListener("click", does);
-    return b;
   }
 
   private row(key: Key, control: HTMLElement, ...more: HTMLElement[]): HTMLElement {

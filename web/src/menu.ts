@@ -23,8 +23,9 @@ export function menuFor(speaker: Speaker, c: Comment, options: MenuOptions): HTM
   };
   const person = { who: c.author, name: c.nick };
   const about = c.id === "" ? [] : [
-    entry("mod.delete", "mod-delete", icons.bin, { do: "delete", ids: [c.id] }),
+    // What does least harm is first: it has the focus, and Enter may come twice.
     entry("mod.pin", "mod-pin", icons.pin, { do: "pin", ids: [c.id] }),
+    entry("mod.delete", "mod-delete", icons.bin, { do: "delete", ids: [c.id] }),
   ];
   if (options.mine || c.role === "host") return about;
   return [

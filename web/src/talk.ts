@@ -271,6 +271,7 @@ export class Talk {
     this.said.delete(a.cid);
     this.own.settle(a);
     if (a.fate === "rejected") this.options.events.gone(a.cid);
+    else this.composer.taken();
     const why = a.fate === "rejected" ? a.reason : a.fate;
     if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
     else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");

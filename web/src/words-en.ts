@@ -251,6 +251,7 @@ export const en = {
   "fate.muted": "not sent: you are muted",
   "fate.slow_mode": "not sent: slow mode, please wait a moment",
   "fate.blocked": "not sent: this room does not want that word",
+  "say.wait.slow": "Slow mode: again in {n} s",
   "say.slow": "Slow mode: one comment every {n} s",
   "say.nick.taken": "That name looks like one of the people who run this room. Please choose another.",
   "say.nick.blocked": "That name has a word that this room does not want. Please choose another.",

@@ -242,6 +242,7 @@ export const zh: Record<Key, string> = {
   "fate.muted": "没有发出：你被禁言了",
   "fate.slow_mode": "没有发出：慢速模式，请稍等",
   "fate.blocked": "没有发出：含有本房间的屏蔽词",
+  "say.wait.slow": "慢速模式：{n} 秒后可再发",
   "say.slow": "慢速模式：每 {n} 秒一条",
   "say.nick.taken": "这个昵称和主播或房管太像了，请换一个。",
   "say.nick.blocked": "这个昵称含有屏蔽词，请换一个。",
