@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"barrage/chat/internal/rules"
@@ -12,23 +14,27 @@ import (
 	"barrage/internal/token"
 )
 
-// law is what this node knows of the room's rules. Guarded by room.mu; now is
-// replaced, never changed.
+// law is what this node knows of the room's rules. Guarded by room.mu, but for now,
+// which every comment asks.
 type law struct {
-	now     *rules.Law
-	version uint64 // of the store's document that now was made of
-	stale   bool   // there is another one
+	now     atomic.Pointer[rules.Law] // written under mu
+	version uint64                    // of the store's document that now was made of
+	stale   bool                      // there is another one
 	staff   map[string]string
 	readers map[*subscriber]struct{} // hosts and moderators who follow the rules
+	deletes [][]byte                 // the newest events, for those who missed them
 }
 
 // maxStaff bounds the names that nobody else may look like.
 const maxStaff = 64
 
-func newLaw() law {
-	return law{
-		now: rules.Enforce(rules.Book{}), staff: make(map[string]string), readers: make(map[*subscriber]struct{}),
-	}
+// keptDeletes is for how many deletes one may be too slow.
+const keptDeletes = 32
+
+func (l *law) init() {
+	l.now.Store(rules.Enforce(rules.Book{}))
+	l.staff = make(map[string]string)
+	l.readers = make(map[*subscriber]struct{})
 }
 
 // hear notes that another node knows version.
@@ -50,17 +56,16 @@ func (l *law) name(nick, id string) {
 	}
 }
 
-// when needs mu.
 func (r *room) when() rules.When {
-	return rules.When{Now: r.hub.now().UnixMilli(), Session: r.video.state.Session}
+	return rules.When{Now: r.hub.now().UnixMilli(), Session: r.video.Load().state.Session}
 }
 
 func (p *person) subject() rules.Person { return rules.Person{ID: p.id, Role: p.role, Addr: p.addr} }
 
-// judge needs mu. It says why s may not say this now, and how long that lasts:
+// object needs the lock of who's shard. It says why s may not say this now, and how long that lasts:
 // negative = nobody can say.
-func (r *room) judge(s *subscriber, who *author, said string) (reason string, wait time.Duration) {
-	l := r.law.now
+func (r *room) object(s *subscriber, who *author, said string) (reason string, wait time.Duration) {
+	l := r.law.now.Load()
 	if sentence, muted := l.Muted(s.me.subject(), r.when()); muted {
 		return rejectMuted, time.Duration(sentence.Left(r.hub.now().UnixMilli())) * time.Millisecond
 	}
@@ -98,7 +103,7 @@ func (r *room) rename(s *subscriber, nick string) (refused string) {
 		s.me.nick = next.nick
 		return ""
 	}
-	l := r.law.now
+	l := r.law.now.Load()
 	if id, taken := r.law.staff[text.Skeleton(next.nick)]; taken && id != s.me.id {
 		refused = "nick_taken"
 	} else if l.Words != nil && l.Words.In(text.AppendKey(nil, next.nick)) {
@@ -112,10 +117,10 @@ func (r *room) rename(s *subscriber, nick string) (refused string) {
 	return refused
 }
 
-// learn reads the rules when there are others than those we know.
-func (r *room) learn() {
+// study reads the rules when there are others than those we know.
+func (r *room) study() {
 	r.mu.Lock()
-	stale, known := r.law.stale, r.law.now.Book
+	stale, known := r.law.stale, r.law.now.Load().Book
 	r.mu.Unlock()
 	if !stale {
 		return
@@ -164,13 +169,14 @@ func (r *room) restore(ctx context.Context, doc Rules, known rules.Book) (Rules,
 func (r *room) enforce(book rules.Book, version uint64) {
 	next := rules.Enforce(book)
 	r.mu.Lock()
-	if book.Rev < r.law.now.Book.Rev { // another call was faster
+	if book.Rev < r.law.now.Load().Book.Rev { // another call was faster
 		r.mu.Unlock()
 		return
 	}
-	old := r.law.now
+	old := r.law.now.Load()
 	changed := book.Rev != old.Book.Rev
-	r.law.now, r.law.version, r.law.stale = next, version, false
+	r.law.now.Store(next)
+	r.law.version, r.law.stale = version, false
 	var told []notice
 	if changed {
 		r.proclaim(old.Book, book)
@@ -220,7 +226,7 @@ func (n notice) deliver() {
 // apply needs mu. It finds those whom the new rules concern in particular.
 func (r *room) apply(old *rules.Law) (told []notice) {
 	when := r.when()
-	l := r.law.now
+	l := r.law.now.Load()
 	var book []byte
 	for s := range r.members {
 		p := s.me.subject()
@@ -274,8 +280,11 @@ func (r *room) banAddress(n notice) {
 // happen needs mu. It delivers an event of a tick.
 func (r *room) happen(event []byte) {
 	if d, ok := wire.ParseDeleteEvent(event); ok {
-		r.past.erase(d)
 		r.tape.erase(d)
+		if len(r.law.deletes) >= keptDeletes {
+			r.law.deletes = r.law.deletes[1:]
+		}
+		r.law.deletes = append(slices.Clip(r.law.deletes), event)
 	}
 	r.tape.event(event)
 }

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"context"
 	"errors"
 	"slices"
 
@@ -70,7 +69,7 @@ func (r *room) follow(s *subscriber, o wire.Order, said string) error {
 	case "list":
 		r.mu.Lock()
 		r.law.readers[s] = struct{}{}
-		book := readable(r.law.now.Book)
+		book := readable(r.law.now.Load().Book)
 		r.mu.Unlock()
 		s.tell(book)
 		return nil
@@ -87,9 +86,7 @@ func (r *room) follow(s *subscriber, o wire.Order, said string) error {
 			return errForbidden
 		}
 		if o.Show && o.Seconds == 0 {
-			r.mu.Lock()
-			order.Session = r.video.state.Session
-			r.mu.Unlock()
+			order.Session = r.video.Load().state.Session
 			if deed.Show = order.Session; order.Session == "" {
 				order.Seconds = showHours * 3600
 			}
@@ -104,7 +101,7 @@ func (r *room) follow(s *subscriber, o wire.Order, said string) error {
 	if err := r.change(order); err != nil {
 		return err
 	}
-	return r.put(deed)
+	return r.enact(deed)
 }
 
 // readable are the rules as those who look after the room see them: without the
@@ -175,10 +172,8 @@ func (r *room) tryChange(o rules.Order) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.mu.Lock()
-	known, session := r.law.now.Book, r.video.state.Session
-	r.mu.Unlock()
-	if book.Rev < known.Rev { // lost by the store, see learn
+	known, session := r.law.now.Load().Book, r.video.Load().state.Session
+	if book.Rev < known.Rev { // lost by the store, see study
 		book = known
 	}
 	o.At = r.hub.now().UnixMilli()
@@ -195,19 +190,20 @@ func (r *room) tryChange(o rules.Order) (done bool, err error) {
 	return true, nil
 }
 
-// put writes the deed into the log, which is the audit, and takes the events and
+// enact writes the deed into the log, which is the audit, and takes the events and
 // the version of the rules to the other nodes with it.
-func (r *room) put(deed wire.Deed, events ...[]byte) error {
+func (r *room) enact(deed wire.Deed, events ...[]byte) error {
 	r.mu.Lock()
-	p := r.partial(nil)
-	if p.N == 0 {
+	p := wire.Partial{Events: events}
+	r.label(&p)
+	if p.N == 0 { // a record counts, too
 		r.out.n++
 		p.N = r.out.n
 	}
-	p.Events = events
 	now := r.hub.clock()
 	s := &shipment{n: p.N, likes: p.Likes, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
 	r.out.open = append(r.out.open, s)
+	r.gate()
 	r.mu.Unlock()
 	record, err := wire.AppendRecord(nil, wire.Record{Node: r.node, N: p.N, T: r.hub.now().UnixMilli(), Mod: &deed})
 	if err != nil {
@@ -248,15 +244,13 @@ func (r *room) remove(s *subscriber, deed wire.Deed) error {
 			}
 		}
 	}
-	r.mu.Lock()
-	pinned := r.law.now.Book.Pinned
-	r.mu.Unlock()
+	pinned := r.law.now.Load().Book.Pinned
 	if pinned != nil && d.Has(pinned) {
 		if err := r.change(rules.Order{Do: rules.Unpin, By: s.me.id}); err != nil {
 			return err
 		}
 	}
-	return r.put(deed, wire.AppendDeleteEvent(nil, d))
+	return r.enact(deed, wire.AppendDeleteEvent(nil, d))
 }
 
 // find returns the comments with these ids, from the history or the log.
@@ -273,28 +267,25 @@ func (r *room) find(ids []string) ([][]byte, error) {
 	if len(found) == len(ids) {
 		return found, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), brokerTimeout)
+	ctx, cancel := r.deadline()
 	defer cancel()
-	entries, err := r.hub.broker.Tail(ctx, r.name, searched)
-	if err != nil {
-		return nil, err
-	}
-	found = found[:0]
-	for _, e := range entries {
-		b, err := wire.ParseBatch(e.Batch)
+	for n := 8; n <= searched; n *= 8 { // in a surge a batch is 1 MiB
+		entries, err := r.hub.broker.Tail(ctx, r.name, n)
 		if err != nil {
-			continue
+			return nil, err
 		}
-		for _, c := range b.Comments {
+		comments, _ := said(entries)
+		found = found[:0]
+		for _, c := range comments {
 			if slices.Contains(ids, string(wire.CommentID(c))) {
 				found = append(found, c)
 			}
 		}
+		if len(found) == len(ids) {
+			return found, nil
+		}
 	}
-	if len(found) < len(ids) {
-		return nil, errNoComment
-	}
-	return found, nil
+	return nil, errNoComment
 }
 
 // tombstone returns what a record of the log deletes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"barrage/chat/internal/wire"
@@ -30,16 +31,22 @@ type room struct {
 	refs  int           // connections; guarded by registry.mu
 	idle  time.Duration // when refs last fell; guarded by registry.mu
 
+	in      intake
+	authors authors
+	video   atomic.Pointer[video] // written under mu
+
 	mu      sync.Mutex
 	link    link
 	tape    tape
 	team    team
 	out     outbox
-	video   video
 	past    history
 	law     law
-	authors map[string]*author
 	members map[*subscriber]struct{}
+	old     recall
+	combos  comboTable
+	turns   turnTable
+	swept   time.Duration // the two tables
 }
 
 // bells wake the loops. Ringing never blocks; one ring while another waits is
@@ -68,13 +75,14 @@ func newRoom(h *Hub, name, node string) *room {
 	r := &room{
 		hub: h, name: name, node: node,
 		stop: make(chan struct{}), ready: make(chan struct{}),
-		bells:   bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
-		link:    link{up: true},
-		tape:    tape{tail: &entry{ready: make(chan struct{})}},
-		authors: make(map[string]*author),
+		bells:  bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
+		link:   link{up: true},
+		tape:   tape{tail: &entry{ready: make(chan struct{})}},
+		combos: make(comboTable), turns: make(turnTable),
 		members: make(map[*subscriber]struct{}),
-		law:     newLaw(),
 	}
+	r.law.init()
+	r.video.Store(&video{})
 	r.team.peers = make(map[string]*peer)
 	r.team.interval = h.cfg.TickMin
 	r.team.announced = h.cfg.TickMin
@@ -139,48 +147,53 @@ func (r *room) deadline() (context.Context, context.CancelFunc) {
 // load fills the history from the log. What others say meanwhile may come in a
 // tick as well; tell drops it then.
 func (r *room) load() {
-	entries, err := r.newest()
-	if err != nil {
-		r.broken(err)
-		return
+	ctx, cancel := r.deadline()
+	defer cancel()
+	// In a surge one batch is 1 MiB and holds far more comments than are wanted; in a
+	// quiet room most entries are records.
+	var comments [][]byte
+	var seen map[string]struct{} // deleted ones included
+	for n := 2; n <= 10*historySize; n *= 5 {
+		entries, err := r.hub.broker.Tail(ctx, r.name, n)
+		if err != nil {
+			r.broken(err)
+			return
+		}
+		comments, seen = said(entries)
+		if len(comments) >= historySize || len(entries) < n {
+			break
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range entries {
-		if rec, err := wire.ParseRecord(e.Batch); err == nil {
-			if d, ok := tombstone(rec); ok {
-				r.past.erase(d)
-			}
-			continue
-		}
-		if b, err := wire.ParseBatch(e.Batch); err == nil {
-			for _, c := range b.Comments {
-				r.past.load(c)
-				r.law.meet(c)
-			}
-		}
+	r.past.loaded = seen
+	for _, c := range comments[max(0, len(comments)-historySize):] {
+		r.past.push(c)
+		r.law.meet(c)
 	}
 }
 
-// newest reads the end of the log: few batches while each has many comments,
-// more where most are records of a quiet room.
-func (r *room) newest() ([]Entry, error) {
-	ctx, cancel := r.deadline()
-	defer cancel()
-	entries, err := r.hub.broker.Tail(ctx, r.name, historySize)
-	if err != nil || len(entries) < historySize {
-		return entries, err
-	}
-	comments := 0
+// said returns the comments of a piece of the log without those that it says were
+// deleted, and the ids of all.
+func said(entries []Entry) (comments [][]byte, ids map[string]struct{}) {
+	ids = make(map[string]struct{})
 	for _, e := range entries {
-		if b, err := wire.ParseBatch(e.Batch); err == nil {
-			comments += len(b.Comments)
+		if rec, err := wire.ParseRecord(e.Batch); err == nil {
+			if d, ok := tombstone(rec); ok {
+				comments = slices.DeleteFunc(comments, d.Has)
+			}
+			continue
+		}
+		b, err := wire.ParseBatch(e.Batch)
+		if err != nil {
+			continue
+		}
+		comments = append(comments, b.Comments...)
+		for _, c := range b.Comments {
+			ids[string(wire.CommentID(c))] = struct{}{}
 		}
 	}
-	if comments >= historySize {
-		return entries, nil
-	}
-	return r.hub.broker.Tail(ctx, r.name, 10*historySize)
+	return comments, ids
 }
 
 // Link implements Handler.
@@ -226,6 +239,7 @@ func (r *room) degrade(degraded bool) {
 		return
 	}
 	r.link.degraded = degraded
+	r.gate()
 	if degraded {
 		r.hub.metrics.degraded.Inc()
 	} else {
@@ -233,6 +247,10 @@ func (r *room) degrade(degraded bool) {
 	}
 	r.tape.event(wire.AppendDegradedEvent(nil, degraded))
 }
+
+// gate needs mu. It notes for those who do not hold it whether comments can be
+// taken.
+func (r *room) gate() { r.in.shut.Store(r.link.degraded || len(r.out.open) >= maxOpen) }
 
 func (r *room) degraded() bool {
 	r.mu.Lock()
@@ -253,9 +271,9 @@ func (r *room) State(s RoomState) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.video.session()
-	r.video = video{state: s, at: r.hub.clock()}
-	if session := r.video.session(); session.Phase != old.Phase || session.Session != old.Session ||
+	old := r.video.Load().session()
+	r.video.Store(&video{state: s, at: r.hub.clock()})
+	if session := r.video.Load().session(); session.Phase != old.Phase || session.Session != old.Session ||
 		session.Epoch != old.Epoch || session.Live != old.Live {
 		r.tape.event(wire.AppendSessionEvent(nil, session))
 	}
@@ -300,26 +318,20 @@ type history struct {
 	loaded   map[string]struct{} // ids that came from the log and may yet come in a tick
 }
 
-func (h *history) load(c []byte) {
-	if h.loaded == nil {
-		h.loaded = make(map[string]struct{})
-	}
-	h.loaded[string(wire.CommentID(c))] = struct{}{}
-	h.push(c)
-}
-
-func (h *history) tell(comments [][]byte) {
-	for _, c := range comments {
+// tell takes over what a tick shows and deletes.
+func (h *history) tell(f *wire.Finished) {
+	for _, c := range f.Tick.Comments {
 		if _, known := h.loaded[string(wire.CommentID(c))]; known {
 			delete(h.loaded, string(wire.CommentID(c)))
 			continue
 		}
 		h.push(c)
 	}
-}
-
-func (h *history) erase(d wire.Deleted) {
-	h.comments = slices.DeleteFunc(h.comments, d.Has)
+	for _, e := range f.Events {
+		if d, ok := wire.ParseDeleteEvent(e); ok {
+			h.comments = slices.DeleteFunc(h.comments, d.Has)
+		}
+	}
 }
 
 func (h *history) push(c []byte) {
