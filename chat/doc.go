@@ -32,7 +32,6 @@
 //   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
 //   - No lock is held during a call of the broker or a write to a socket.
-//
 //   - A comment asks a law that never changes (internal/rules), by one atomic load.
 //   - What an order did is in the log; addresses of people and tokens are not.
 //

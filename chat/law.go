@@ -225,40 +225,42 @@ func (n notice) deliver() {
 
 // apply needs mu. It finds those whom the new rules concern in particular.
 func (r *room) apply(old *rules.Law) (told []notice) {
-	when := r.when()
-	l := r.law.now.Load()
-	var book []byte
+	when, l := r.when(), r.law.now.Load()
 	for s := range r.members {
 		p := s.me.subject()
 		if sentence, out := l.Banned(p, when); out {
-			b := byeBanned(sentence, when.Now)
-			n := notice{to: s, bye: &b, sentence: sentence}
-			if sentence.Addr && p.Addr.IsValid() {
-				n.net = group(p.Addr).String()
-				if p.Addr.Unmap().Is6() {
-					n.net += "/64"
-				}
-			}
-			told = append(told, n)
+			told = append(told, dismissal(s, sentence, when.Now))
 			continue
 		}
 		sentence, muted := l.Muted(p, when)
-		before, was := old.Muted(p, when)
-		if muted != was || muted && sentence.Until != before.Until {
+		if before, was := old.Muted(p, when); muted != was || muted && sentence.Until != before.Until {
 			left := int64(0)
 			if muted {
 				left = sentence.Left(when.Now)
 			}
 			told = append(told, notice{to: s, frame: wire.AppendMuteEvent(nil, muted, left)})
 		}
-		if _, reads := r.law.readers[s]; reads {
-			if book == nil {
-				book = readable(l.Book)
-			}
+	}
+	if len(r.law.readers) > 0 {
+		book := readable(l.Book)
+		for s := range r.law.readers {
 			told = append(told, notice{to: s, frame: book})
 		}
 	}
 	return told
+}
+
+// dismissal is what a banned person hears, and what is to be done about his address.
+func dismissal(s *subscriber, sentence rules.Sentence, now int64) notice {
+	b := byeBanned(sentence, now)
+	n := notice{to: s, bye: &b, sentence: sentence}
+	if addr := s.me.addr; sentence.Addr && addr.IsValid() {
+		n.net = group(addr).String()
+		if addr.Unmap().Is6() {
+			n.net += "/64"
+		}
+	}
+	return n
 }
 
 // addressBan is how long the address of a banned person stays out: other people

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -33,9 +34,7 @@ func (p *page) order(do string, fields map[string]any) string {
 	id := cid(p.orders)
 	p.mu.Unlock()
 	msg := map[string]any{"op": "mod", "do": do, "cid": id}
-	for k, v := range fields {
-		msg[k] = v
-	}
+	maps.Copy(msg, fields)
 	p.send(msg)
 	answer := p.await("answer to "+do, func(m message) bool { return m.CID == id })
 	if answer.Op == "done" {

@@ -60,7 +60,7 @@ func (w *Words) add(key []rune) {
 		e := w.find(node, r)
 		if e.from == 0 {
 			w.count++
-			*e = edge{from: node, to: int32(w.count) + 1, r: r} //nolint:gosec // at most MaxWords × MaxWord
+			*e = edge{from: node, to: int32(w.count) + 1, r: r}
 		}
 		e.ends = e.ends || i == len(key)-1
 		node = e.to
@@ -70,7 +70,7 @@ func (w *Words) add(key []rune) {
 // find returns the edge from node over r, or the free slot where it would be.
 func (w *Words) find(node int32, r rune) *edge {
 	// Fibonacci hashing: the high bits of the product are the mixed ones.
-	h := (uint64(node)<<32 | uint64(r)) * 0x9e3779b97f4a7c15 //nolint:gosec // a hash
+	h := (uint64(node)<<32 | uint64(r)) * 0x9e3779b97f4a7c15
 	for at := h >> w.shift; ; at = (at + 1) & uint64(len(w.edges)-1) {
 		if e := &w.edges[at]; e.from == 0 || e.from == node && e.r == r {
 			return e
@@ -80,7 +80,7 @@ func (w *Words) find(node int32, r rune) *edge {
 
 // start is a place in the filter.
 func start(first [3]rune) uint32 {
-	return (uint32(first[0])*0x9e3779b1 ^ uint32(first[1])*0x85ebca6b ^ uint32(first[2])*0xc2b2ae35) >> 16 //nolint:gosec // a hash
+	return (uint32(first[0])*0x9e3779b1 ^ uint32(first[1])*0x85ebca6b ^ uint32(first[2])*0xc2b2ae35) >> 16
 }
 
 // may reports whether a word may start with the first runes of key.
