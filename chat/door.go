@@ -96,7 +96,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetCloseHandler(below.answerClose(conn))
-	s := newSubscriber(h, rm, conn)
+	s := newSubscriber(h, rm, conn, d.clientAddr(r))
 	if rm == nil {
 		// A page sees nothing of an answer to its upgrade, but it hears a bye.
 		s.close(byeBusy(turn))

@@ -153,9 +153,9 @@ func TestR13Silent(t *testing.T) {
 	people := newCrowd(t)
 	people.grow(t, s, readers, 0, func(c *socket) { c.stay(late.note) })
 	stop := s.chatter(t, 60, strings.Repeat("弾", 190))
-	settle(t, 2*time.Second)
+	elapse(t, 2*time.Second)
 	late.take()
-	settle(t, 6*time.Second)
+	elapse(t, 6*time.Second)
 	alone := late.take()
 	r.measured("%d readers alone: %d frames, p99 %d ms", readers, len(alone), percentile(alone, 99).Milliseconds())
 
@@ -210,8 +210,8 @@ func (s *server) chatter(t *testing.T, perSecond int, text string) (stop func())
 	return sync.OnceFunc(func() { close(end); c.Close(); all.Wait() })
 }
 
-// settle lets the server run for a while.
-func settle(t *testing.T, d time.Duration) {
+// elapse lets the server run for a while.
+func elapse(t *testing.T, d time.Duration) {
 	t.Helper()
 	throughout(t, d, "the server runs", func() error { return nil })
 }
