@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +92,8 @@ func (r *Redis) Signal(tb testing.TB, sig os.Signal) {
 	}
 }
 
-// Do runs a command whose answer is one line, such as "CLIENT KILL TYPE pubsub".
+// Do runs a command such as "CLIENT KILL TYPE pubsub". It returns a one-line answer
+// as it comes (":2"), what a string holds, and the items of an array on lines of their own.
 func (r *Redis) Do(tb testing.TB, command string) string {
 	tb.Helper()
 	answer, err := r.try(tb.Context(), command)
@@ -113,6 +116,30 @@ func (r *Redis) try(ctx context.Context, command string) (string, error) {
 	if _, err = fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
 		return "", err
 	}
-	answer, err := bufio.NewReader(c).ReadString('\n')
-	return strings.TrimRight(answer, "\r\n"), err
+	return readAnswer(bufio.NewReader(c))
+}
+
+// readAnswer reads one answer of the Redis serialization protocol.
+func readAnswer(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	line = strings.TrimRight(line, "\r\n")
+	if err != nil || line == "" || line[0] != '$' && line[0] != '*' {
+		return line, err
+	}
+	n, err := strconv.Atoi(line[1:])
+	if err != nil || n < 0 {
+		return "", err
+	}
+	if line[0] == '$' {
+		text := make([]byte, n+len("\r\n"))
+		_, err = io.ReadFull(r, text)
+		return string(text[:n]), err
+	}
+	items := make([]string, n)
+	for i := range items {
+		if items[i], err = readAnswer(r); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(items, "\n"), nil
 }
