@@ -18,17 +18,15 @@ type Cluster struct {
 	Nodes []*Redis // the first three begin as masters
 }
 
-// StartCluster starts a cluster that keeps nothing on disk but the memory of who
-// is who, as StartRedis does.
-func StartCluster(tb testing.TB) *Cluster {
+// StartCluster starts a cluster whose nodes have a configuration file. It ends with
+// the test.
+func StartCluster(tb testing.TB, conf string) *Cluster {
 	tb.Helper()
 	c := &Cluster{}
 	var meet []string
 	for range 2 * shards {
 		_, busPort, _ := net.SplitHostPort(freeAddr(tb))
-		r := StartRedis(tb,
-			"--cluster-enabled", "yes", "--cluster-port", busPort, "--cluster-node-timeout", "2000",
-			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
+		r := StartRedis(tb, conf, "--cluster-port", busPort, "--repl-diskless-sync-delay", "0")
 		c.Nodes = append(c.Nodes, r)
 		meet = append(meet, strings.Replace(r.Addr, ":", " ", 1)+" "+busPort)
 	}
@@ -107,11 +105,28 @@ func (c *Cluster) running() *Redis {
 func (c *Cluster) Master(tb testing.TB, slot int) *Redis {
 	tb.Helper()
 	for _, r := range c.Nodes {
-		if r.cmd != nil && r.serves(tb, slot) {
+		if r.cmd != nil && r.Serves(tb, slot) {
 			return r
 		}
 	}
 	return nil
+}
+
+// Masters are the masters but one.
+func (c *Cluster) Masters(tb testing.TB, but *Redis) []*Redis {
+	tb.Helper()
+	var masters []*Redis
+	for _, r := range c.Nodes {
+		if r != but && r.leads(tb) {
+			masters = append(masters, r)
+		}
+	}
+	return masters
+}
+
+func (r *Redis) leads(tb testing.TB) bool {
+	tb.Helper()
+	return r.cmd != nil && strings.HasPrefix(r.Do(tb, "ROLE"), "master")
 }
 
 // Replica is a node that follows master.
@@ -143,10 +158,8 @@ func (c *Cluster) Move(tb testing.TB, slot int, to *Redis) (finish func()) {
 			from.migrate(tb, rest, to)
 		}
 		to.want(tb, fmt.Sprintf("CLUSTER SETSLOT %d NODE %s", slot, toID))
-		for _, r := range c.Nodes {
-			if r != to && r.cmd != nil && r.Do(tb, "ROLE")[:6] == "master" {
-				r.want(tb, fmt.Sprintf("CLUSTER SETSLOT %d NODE %s", slot, toID))
-			}
+		for _, r := range c.Masters(tb, to) {
+			r.want(tb, fmt.Sprintf("CLUSTER SETSLOT %d NODE %s", slot, toID))
 		}
 	}
 }
@@ -186,7 +199,8 @@ func (r *Redis) myself(tb testing.TB) []string {
 	return nil
 }
 
-func (r *Redis) serves(tb testing.TB, slot int) bool {
+// Serves says that r is the master of slot, by its own account.
+func (r *Redis) Serves(tb testing.TB, slot int) bool {
 	tb.Helper()
 	for _, ranged := range r.myself(tb)[8:] {
 		low, high, found := strings.Cut(ranged, "-")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,8 +24,9 @@ type Redis struct {
 	cmd  *exec.Cmd // nil while it does not run
 }
 
-// StartRedis starts a redis-server that keeps nothing on disk, with further
-// arguments as on its command line. It ends with the test.
+// StartRedis starts a redis-server, with further arguments as on its command line: a
+// configuration file or none, and options. Without them it keeps nothing on disk. It ends
+// with the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -32,9 +34,12 @@ func StartRedis(tb testing.TB, args ...string) *Redis {
 	}
 	r := &Redis{Addr: freeAddr(tb)}
 	_, port, _ := net.SplitHostPort(r.Addr)
-	r.args = append([]string{
-		"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--loglevel", "warning",
-	}, args...)
+	options := []string{"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--loglevel", "warning"}
+	at := 0
+	if len(args) > 0 && !strings.HasPrefix(args[0], "--") {
+		at = 1 // the file comes first
+	}
+	r.args = slices.Insert(slices.Clone(args), at, options...)
 	tb.Cleanup(func() { r.Kill(tb) })
 	r.Start(tb)
 	return r
