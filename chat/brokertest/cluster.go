@@ -101,6 +101,18 @@ func (c *Cluster) running() *Redis {
 	return nil
 }
 
+// Find returns a key that matches pattern.
+func (c *Cluster) Find(tb testing.TB, pattern string) string {
+	tb.Helper()
+	for _, r := range c.Masters(tb, nil) {
+		if key, _, _ := strings.Cut(r.Do(tb, "KEYS "+pattern), "\n"); key != "" {
+			return key
+		}
+	}
+	tb.Fatalf("no key %s", pattern)
+	return ""
+}
+
 // Master is the node that serves slot; nil while nobody says that he does.
 func (c *Cluster) Master(tb testing.TB, slot int) *Redis {
 	tb.Helper()
