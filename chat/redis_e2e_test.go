@@ -17,20 +17,22 @@ import (
 func overRedis(t *testing.T) (*brokertest.Redis, [2]*node) {
 	t.Helper()
 	r := brokertest.StartRedis(t)
-	var nodes [2]*node
-	for i := range nodes {
-		b, err := redisbroker.New(t.Context(), redisbroker.Options{URL: r.URL()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := b.Close(); err != nil {
-				t.Errorf("close broker: %v", err)
-			}
-		})
-		nodes[i] = start(t, setup{broker: b, config: func(c *chat.Config) { c.Rate, c.Burst = 1, 3 }})
+	return r, [2]*node{over(t, r.URL()), over(t, r.URL())}
+}
+
+// over starts a node with the default rates, joined to the others at url.
+func over(t *testing.T, url string) *node {
+	t.Helper()
+	b, err := redisbroker.New(t.Context(), redisbroker.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return r, nodes
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("close broker: %v", err)
+		}
+	})
+	return start(t, setup{broker: b, config: func(c *chat.Config) { c.Rate, c.Burst, c.MaxShownPerSecond = 1, 3, 100 }})
 }
 
 // TestHundredSubscribersOverRedis: 40 comments a second for 10 s over two
