@@ -181,13 +181,13 @@ func TestRedisCutsPubSub(t *testing.T) {
 	for i := range 60 {
 		pages = append(pages, nodes[i%2].join(t, "live", nil))
 	}
-	const comments = 300
-	pace := time.NewTicker(20 * time.Millisecond)
+	const comments = 200
+	pace := time.NewTicker(40 * time.Millisecond)
 	defer pace.Stop()
 	var want []string
 	for i := range comments {
 		<-pace.C
-		if i%60 == 30 {
+		if i%40 == 20 {
 			r.Do(t, "CLIENT KILL TYPE pubsub")
 		}
 		pages[i%len(pages)].say(cid(i), cid(i))
