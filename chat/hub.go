@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ type Options struct {
 	Now        func() time.Time // wall clock; nil = time.Now. Durations are always monotonic
 	Broker     Broker
 	Secret     []byte // signs and checks the tokens of people
+	// Spool is where comments are kept while the broker is away, for at most
+	// Config.JournalBytes: a directory of this node alone. nil = nowhere, they are refused.
+	Spool *os.Root
 	// ClientAddr says whose connection a request is; nil = the TCP peer.
 	ClientAddr func(*http.Request) netip.Addr
 	// Full says why there is no place for another connection now, nil when there
@@ -48,6 +52,7 @@ type Hub struct {
 	pads    sync.Pool
 	metrics *metrics
 	full    func() error
+	spool   *spool // nil = none
 	door    *door
 	desk    registry
 }
@@ -110,6 +115,11 @@ func New(cfg Config, opts Options) (*Hub, error) {
 	h.seed = xxhash.Sum64(opts.Secret)
 	h.pads.New = func() any { return new(pad) }
 	h.door = newDoor(h, opts.ClientAddr)
+	if opts.Spool != nil {
+		if h.spool, err = openSpool(opts.Spool, cfg.JournalBytes, opts.Logger, m); err != nil {
+			return nil, err
+		}
+	}
 	return h, nil
 }
 
@@ -121,6 +131,14 @@ func (h *Hub) Handler() http.Handler { return h.door.mux }
 // everything the hub started has ended. That takes at most about eight seconds
 // when neither broker nor browsers answer.
 func (h *Hub) Run(ctx context.Context) error {
+	for _, name := range h.spool.names() { // left by the last process
+		r, err := h.enter(name)
+		if err != nil {
+			h.log.Warn("comments wait for their room to be opened", "room", name, "err", err)
+			continue
+		}
+		h.leave(r)
+	}
 	<-ctx.Done()
 	h.desk.mu.Lock()
 	h.desk.stopping = true
@@ -138,17 +156,21 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	h.desk.mu.Unlock()
 	h.desk.conns.Wait()
-	return nil
+	return h.spool.close()
 }
 
 // Degraded says whether, and why, comments do not get through on this node.
 func (h *Hub) Degraded() (reason string, degraded bool) {
+	consequence := ""
+	if h.spool.usable() {
+		consequence = ": comments are kept, and seen by viewers of this server only until it answers"
+	}
 	if b, ok := h.broker.(interface{ Up() bool }); ok && !b.Up() {
-		return "chat broker unavailable", true
+		return "chat broker unavailable" + consequence, true
 	}
 	for _, r := range h.openRooms() {
-		if r.degraded() {
-			return "chat broker unavailable for room " + r.name, true
+		if r.reason() != "" {
+			return "chat broker unavailable for room " + r.name + consequence, true
 		}
 	}
 	return "", false
@@ -177,12 +199,13 @@ func (h *Hub) enter(name string) (*room, error) {
 	}
 	r, ok := d.rooms[name]
 	if !ok {
-		if len(d.rooms) >= h.cfg.MaxRooms && !d.evict() {
+		if len(d.rooms) >= h.cfg.MaxRooms && !d.evict(h.spool) {
 			return nil, errRooms
 		}
 		// The node's name differs each time the room is opened, because its
 		// partials are numbered from 1 each time.
 		d.serial++
+		h.spool.inherit(name)
 		r = newRoom(h, name, h.node+"-"+strconv.FormatUint(d.serial, 36))
 		d.rooms[name] = r
 		h.metrics.rooms.Inc()
@@ -194,11 +217,11 @@ func (h *Hub) enter(name string) (*room, error) {
 
 // evict closes the room that has been empty for longest, if there is one: a
 // visitor who opens rooms by the hundred must not keep others out of theirs.
-// Needs mu.
-func (d *registry) evict() bool {
+// One whose comments are in the spool stays. Needs mu.
+func (d *registry) evict(s *spool) bool {
 	var oldest *room
 	for _, r := range d.rooms {
-		if r.refs == 0 && (oldest == nil || r.idle < oldest.idle) {
+		if r.refs == 0 && !s.holds(r.name) && (oldest == nil || r.idle < oldest.idle) {
 			oldest = r
 		}
 	}
@@ -217,12 +240,12 @@ func (h *Hub) leave(r *room) {
 	r.idle = h.clock()
 }
 
-// retire closes r if nobody has been in it for a while.
+// retire closes r if nobody has been in it for a while, and nothing of it waits.
 func (h *Hub) retire(r *room) {
 	d := &h.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.rooms[r.name] == r && r.refs == 0 && h.clock()-r.idle >= roomLinger {
+	if d.rooms[r.name] == r && r.refs == 0 && h.clock()-r.idle >= roomLinger && !h.spool.holds(r.name) {
 		delete(d.rooms, r.name)
 		close(r.stop)
 	}

@@ -98,6 +98,8 @@ func (r *room) ask(l *leadership) {
 	}
 	r.mu.Lock()
 	r.team.known = max(r.team.known, lease.Seq)
+	// More than lease.Seq when the store has lost the newest numbers: subscribers have them.
+	l.seq = r.team.known
 	r.team.forget(l.asked)
 	r.law.stale = r.law.stale || lease.RulesVersion != r.law.version
 	r.mu.Unlock()
@@ -109,7 +111,6 @@ func (r *room) ask(l *leadership) {
 		r.hub.log.Debug("leads room", "room", r.name, "node", r.node, "seq", lease.Seq)
 	}
 	l.held = lease.Held
-	l.seq = lease.Seq
 	r.clear(l)
 }
 
