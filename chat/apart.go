@@ -198,6 +198,7 @@ func (r *room) replayBatch(e *spooled) error {
 	}
 	in, taken := l.found[batchName(b)]
 	if taken && e.ship == nil && r.merged(in) {
+		r.hub.metrics.logged.Add(float64(len(b.Comments))) // who put it there did not know
 		r.hub.spool.done(e)
 		return nil
 	}

@@ -29,9 +29,10 @@ type Options struct {
 	Now        func() time.Time // wall clock; nil = time.Now. Durations are always monotonic
 	Broker     Broker
 	Secret     []byte // signs and checks the tokens of people
-	// Spool is where comments are kept while the broker is away, for at most
-	// Config.JournalBytes: a directory of this node alone. nil = nowhere, they are refused.
-	Spool *os.Root
+	// Spool is where comments are kept while the broker is away, of all rooms at most
+	// SpoolBytes: a directory of this node alone. nil = nowhere, they are refused.
+	Spool      *os.Root
+	SpoolBytes int64
 	// ClientAddr says whose connection a request is; nil = the TCP peer.
 	ClientAddr func(*http.Request) netip.Addr
 	// Full says why there is no place for another connection now, nil when there
@@ -116,7 +117,7 @@ func New(cfg Config, opts Options) (*Hub, error) {
 	h.pads.New = func() any { return new(pad) }
 	h.door = newDoor(h, opts.ClientAddr)
 	if opts.Spool != nil {
-		if h.spool, err = openSpool(opts.Spool, cfg.JournalBytes, opts.Logger, m); err != nil {
+		if h.spool, err = openSpool(opts, m); err != nil {
 			return nil, err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -53,13 +52,14 @@ type spoolRecord struct {
 	batch []byte // with the number of its partial when the broker may have it, else with 0
 }
 
-// openSpool goes on with what the last process left in root.
-func openSpool(root *os.Root, limit int64, log *slog.Logger, m *metrics) (*spool, error) {
-	s := &spool{limit: limit, log: log, metrics: m, rooms: make(map[string][]*spooled)}
+// openSpool goes on with what the last process left in opts.Spool.
+func openSpool(opts Options, m *metrics) (*spool, error) {
+	log := opts.Logger
+	s := &spool{limit: opts.SpoolBytes, log: log, metrics: m, rooms: make(map[string][]*spooled)}
 	waiting := make(map[[2]uint32]*spooled)
 	var order []*spooled
 	j, found, err := journal.Open(journal.Options{
-		Root: root, SegmentBytes: spoolFiles, Bytes: math.MaxInt64, Linger: time.Second, Logger: log, // put refuses what is too much
+		Root: opts.Spool, SegmentBytes: spoolFiles, Bytes: math.MaxInt64, Linger: time.Second, Logger: log, // put refuses what is too much
 		Replay: func(p journal.Position, payload []byte) {
 			switch d := (recordReader{rest: payload[1:], ok: true}); payload[0] {
 			case recordSpooled:
@@ -85,7 +85,7 @@ func openSpool(root *os.Root, limit int64, log *slog.Logger, m *metrics) (*spool
 		log.Error("comments are damaged on disk", "file", found.Damaged, "hint", "what can be read is kept; check the disk")
 	}
 	if n := len(waiting); n > 0 {
-		log.Info("comments wait for the broker", "count", n, "path", root.Name())
+		log.Info("comments wait for the broker", "count", n, "path", opts.Spool.Name())
 	}
 	return s, nil
 }
