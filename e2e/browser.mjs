@@ -18,7 +18,7 @@ const browser = await chromium.launch({
 const pages = new Map();
 
 async function open({ page: name, url, locale = "en-US", width = 1280, height = 800, reducedMotion = "no-preference", script }) {
-  const context = await browser.newContext({ locale, viewport: { width, height }, reducedMotion });
+  const context = await browser.newContext({ locale, viewport: { width, height }, reducedMotion, ignoreHTTPSErrors: true });
   const page = await context.newPage();
   if (script) await page.addInitScript(script); // before those of the page
   const problems = [];
@@ -49,6 +49,13 @@ const operations = {
   },
   async screenshot({ page, path, transparent }) {
     await pages.get(page).page.screenshot({ path, omitBackground: transparent }); // transparent: as a browser source of OBS
+  },
+  /** A network of its own for the page: ms that every answer takes longer, kbit/s of all answers together. */
+  async network({ page, latency, down }) {
+    const { page: whole } = pages.get(page);
+    const session = await whole.context().newCDPSession(whole);
+    await session.send("Network.enable");
+    await session.send("Network.emulateNetworkConditions", { offline: false, latency, downloadThroughput: down > 0 ? down * 125 : -1, uploadThroughput: -1 });
   },
   async problems({ page }) {
     return pages.get(page).problems;

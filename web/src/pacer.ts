@@ -31,9 +31,11 @@ const reserve = 0.4; // seconds of buffer that catching up does not touch
 const near = 0.15; // seconds: together
 const far = 0.25; // seconds: no longer
 const jumpFrom = 3; // seconds
+const hopFrom = 1.5; // seconds, when that much and a little more is in the buffer: nothing is waited for
 const jumpEvery = 15_000; // ms: a machine that cannot keep up must not jump all the time
-const calmAfter = 4000; // ms after a jump or the start in which a stall says nothing
-const step = 0.5; // seconds that a stall costs
+const calmAfter = 6000; // ms after a jump or the start in which a stall says nothing
+const step = 0.5; // seconds that a second stall costs; the first one can happen to anybody
+const soonAgain = 30_000; // ms between two stalls that belong together
 const maxDistance = 8; // seconds
 const firstTrial = 60_000; // ms without a stall, then closer again
 const lastTrial = 600_000;
@@ -67,8 +69,8 @@ export class Pacer {
     if (now < this.calm) return;
     if (now - this.trialAt < firstTrial && this.trialAt > this.stalledAt) this.trial = Math.min(this.trial * 2, lastTrial);
     else if (now - this.stalledAt > 2 * lastTrial) this.trial = firstTrial; // another network by now
+    if (now - this.stalledAt < soonAgain || this.distance > 0) this.distance = Math.min(this.distance + step, maxDistance);
     this.stalledAt = now;
-    this.distance = Math.min(this.distance + step, maxDistance);
   }
 
   see(s: Sight): Step {
@@ -76,7 +78,7 @@ export class Pacer {
     this.at = s.now;
     this.closer(s.now);
     const off = s.late - this.distance;
-    const jump = this.jump(off, s.now);
+    const jump = this.jump(off, s);
     const wanted = jump === 0 ? this.wanted(off, s.buffer, s.now) : 0;
     const most = slew * seconds;
     this.change += Math.min(most, Math.max(-most, wanted - this.change));
@@ -91,8 +93,9 @@ export class Pacer {
     this.trialAt = now;
   }
 
-  private jump(off: number, now: number): number {
-    if (Math.abs(off) < jumpFrom || now - this.jumped < jumpEvery) return 0;
+  private jump(off: number, { now, buffer }: Sight): number {
+    const from = off > 0 && buffer > off + reserve * 2 ? hopFrom : jumpFrom;
+    if (Math.abs(off) < from || now - this.jumped < jumpEvery) return 0;
     this.jumped = now;
     this.begin(now);
     return off;

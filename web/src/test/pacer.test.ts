@@ -51,7 +51,7 @@ test("pages meet, from wherever they begin", () => {
 
 test("the rate is bounded, changes smoothly, and does not swing", () => {
   for (const late of [2.9, 0.8, -1.5]) {
-    const { rates } = new Page(late, 6).run(120);
+    const { rates } = new Page(late, 2.1, () => 0.7 + Math.max(0, late)).run(120);
     let before = 1;
     for (const rate of rates) {
       assert.ok(Math.abs(rate - 1) <= maxChange + 1e-9, `rate ${rate}`);
@@ -112,14 +112,20 @@ test("a stall right after a jump or the start says nothing of the network", () =
   const p = new Pacer();
   p.begin(1000);
   p.stall(3000);
+  p.stall(5000);
   assert.equal(p.distance, 0);
-  p.stall(6000);
+  p.stall(8000);
+  assert.equal(p.distance, 0, "the first one can happen to anybody");
+  p.stall(50_000);
+  assert.equal(p.distance, 0, "and again much later");
+  p.stall(60_000);
   assert.equal(p.distance, 0.5);
 });
 
 test("trials that fail become rare", () => {
   const p = new Pacer();
   const trials: number[] = [];
+  p.stall(9000);
   p.stall(10_000);
   for (let now = 10_000; now < 3_600_000; now += 250) {
     const before = p.distance;
@@ -127,6 +133,7 @@ test("trials that fail become rare", () => {
     if (p.distance < before) {
       trials.push(now);
       p.stall(now + 5000); // each fails
+      p.stall(now + 6000);
     }
   }
   assert.ok(trials.length < 12, `${trials.length} trials in an hour`);
