@@ -82,8 +82,8 @@ func readAsset(dist fs.FS, name string) (asset, error) {
 		contentType = "text/css; charset=utf-8"
 	case ".svg":
 		contentType = "image/svg+xml"
-	case ".png":
-		contentType = "image/png"
+	case ".jpg":
+		contentType = "image/jpeg"
 	}
 	plain, err := fs.ReadFile(dist, name)
 	if err != nil {

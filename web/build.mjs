@@ -82,7 +82,7 @@ async function compress() {
 async function build() {
   await clean();
   const outputs = await bundle();
-  const manifest = { icon: await copyPicture("icon.svg"), card: await copyPicture("card.png"), pages: {} };
+  const manifest = { icon: await copyPicture("icon.svg"), card: await copyPicture("card.jpg"), pages: {} };
   for (const page of pages) manifest.pages[page] = describe(page, outputs);
   const sizes = await compress();
   await writeFile(path.join(outdir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

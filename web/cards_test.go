@@ -128,15 +128,15 @@ func TestLinkCardNamesThisServer(t *testing.T) {
 		page := get(t, h, http.MethodGet, "/r/live?t=1764012345678").Body.String()
 		for _, want := range []string{
 			`<meta property="og:url" content="` + c.want + `/r/live">`,
-			`<meta property="og:image" content="` + c.want + `/assets/card-1.png">`,
+			`<meta property="og:image" content="` + c.want + `/assets/card-1.jpg">`,
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("public_url %q: the page has no %s", c.public, want)
 			}
 		}
 	}
-	r := get(t, handler(t, web.DefaultConfig(), built()), http.MethodGet, "/assets/card-1.png")
-	if r.Code != http.StatusOK || r.Header().Get("Content-Type") != "image/png" {
-		t.Errorf("GET card = %d %s, want 200 image/png", r.Code, r.Header().Get("Content-Type"))
+	r := get(t, handler(t, web.DefaultConfig(), built()), http.MethodGet, "/assets/card-1.jpg")
+	if r.Code != http.StatusOK || r.Header().Get("Content-Type") != "image/jpeg" {
+		t.Errorf("GET card = %d %s, want 200 image/jpeg", r.Code, r.Header().Get("Content-Type"))
 	}
 }

@@ -27,7 +27,7 @@ export class CommentList {
     private readonly speaker: Speaker,
     private readonly preferences: Preferences,
   ) {
-    this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0, role: "log", "aria-live": "off" });
+    this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0 });
     speaker.say(this.list, "chat.list", {}, "aria-label");
     this.empty = speaker.say(h("p", { class: "comments-empty", testid: "comments-empty" }), "chat.empty");
     this.pillText = h("span");

@@ -33,6 +33,7 @@ export class Share {
     speaker.say(this.panel, "share", {}, "aria-label");
     const note = speaker.say(h("p", { class: "field-note" }), "share.qr.note");
     this.panel.append(this.link.root, this.moment.root, h("div", { class: "qr-row" }, this.code, note));
+    speaker.say(this.button, "share", {}, "aria-label"); // on a phone the icon stands alone
     this.button.append(icon(...icons.share), speaker.say(h("span"), "share"));
     this.button.addEventListener("click", () => this.open(this.panel.hidden));
     this.root = h("div", { class: "share-box" }, this.button, this.panel);

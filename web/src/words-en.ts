@@ -3,7 +3,7 @@
 export const en = {
   // everywhere
   "lang.switch": "中文",
-  "lang.label": "Switch the page to Chinese",
+  "lang.label": "中文: switch the page to Chinese",
   "home": "All rooms",
   "copy": "Copy",
   "copied": "Copied",

@@ -4,7 +4,7 @@ import type { Key } from "./words-en";
 
 export const zh: Record<Key, string> = {
   "lang.switch": "EN",
-  "lang.label": "切换到英文",
+  "lang.label": "English：切换到英文",
   "home": "所有房间",
   "copy": "复制",
   "copied": "已复制",
