@@ -182,7 +182,7 @@ func TestContactSheet(t *testing.T) {
 	c.take("room-live", "room", `[data-testid="bullet"]`)
 	for state, keys := range map[string]string{"room-bullets": "d", "room-playback": "s", "room-keys": "?"} {
 		c.press("room", keys)
-		c.take(state, "room", `[data-testid="bullet-settings"], [data-testid="viewing"], [data-testid="keys-help"]`)
+		c.take(state, "room", `.panel[open], .keys-help:not([hidden])`)
 		c.press("room", "Escape")
 	}
 	c.each("room", func(p page) {

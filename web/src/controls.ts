@@ -150,7 +150,7 @@ export class Controls {
     ];
     const list = h("dl");
     for (const [key, words] of rows) list.append(h("dt", {}, h("kbd", {}, key)), this.speaker.say(h("dd"), words));
-    const help = h("div", { class: "keys-help", testid: "keys-help", role: "region", hidden: true }, this.speaker.say(h("h2"), "keys.title"), list);
+    const help = h("div", { class: "keys-help", testid: "keys-help", role: "region", tabindex: 0, hidden: true }, this.speaker.say(h("h2"), "keys.title"), list);
     return this.speaker.say(help, "keys.title", {}, "aria-label");
   }
 

@@ -27,6 +27,7 @@ const slew = 0.04; // of the rate, per second: a change nobody hears begin
 const grain = 0.0025; // smaller changes of the rate are not worth telling the player
 const settled = 0.02; // seconds: close enough to leave the rate alone
 const stirred = 0.06; // seconds: and far enough to begin again
+const startFrom = 0.4; // seconds, when the picture has only just begun: nobody has got used to it
 const reserve = 0.4; // seconds of buffer that catching up does not touch
 const near = 0.15; // seconds: together
 const far = 0.25; // seconds: no longer
@@ -49,6 +50,7 @@ export class Pacer {
   private moving = false; // steering, until settled
   private union: Union = "joining";
   private jumped = -Infinity;
+  private fresh = true; // the picture has only just begun
   private calm = -Infinity; // until then stalls say nothing
   private heldSince: number | null = null;
   private stalledAt = -Infinity;
@@ -62,6 +64,7 @@ export class Pacer {
     this.union = "joining";
     this.heldSince = null;
     this.calm = now + calmAfter;
+    this.fresh = now - this.jumped >= jumpEvery;
   }
 
   /** This page's network had nothing more to play. */
@@ -94,7 +97,9 @@ export class Pacer {
   }
 
   private jump(off: number, { now, buffer }: Sight): number {
-    const from = off > 0 && buffer > off + reserve * 2 ? hopFrom : jumpFrom;
+    const there = buffer > off + reserve * 2;
+    const from = there && this.fresh ? startFrom : there && off > 0 ? hopFrom : jumpFrom;
+    if (this.union === "together") this.fresh = false;
     if (Math.abs(off) < from || now - this.jumped < jumpEvery) return 0;
     this.jumped = now;
     this.begin(now);

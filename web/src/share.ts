@@ -37,9 +37,8 @@ export class Share {
     this.button.append(icon(...icons.share), speaker.say(h("span"), "share"));
     this.button.addEventListener("click", () => this.open(this.panel.hidden));
     this.root = h("div", { class: "share-box" }, this.button, this.panel);
-    this.root.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape" || this.panel.hidden) return;
-      e.stopPropagation();
+    document.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape" || this.panel.hidden || e.defaultPrevented) return;
       this.open(false);
       this.button.focus();
     });
@@ -57,5 +56,6 @@ export class Share {
     show(this.moment.root, at !== null);
     show(this.panel, wanted);
     this.button.setAttribute("aria-expanded", String(wanted));
+    if (wanted) this.link.value.focus();
   }
 }

@@ -24,7 +24,7 @@ export class Steering {
   private readonly clock = new RoomClock();
   private readonly pacer = new Pacer();
   private latency = 0;
-  private live = false;
+  live = false; // the anchor is on air
   private wanted: boolean;
 
   constructor(
@@ -61,9 +61,9 @@ export class Steering {
     return behind === null || this.latency === 0 ? null : behind - this.latency / 1000;
   }
 
-  /** Seconds behind what is being made now. */
+  /** Seconds behind what is being made now; null = nothing is, or nobody knows. */
   get behindNow(): number | null {
-    const now = this.clock.pdt(performance.now());
+    const now = this.live ? this.clock.pdt(performance.now()) : null;
     const at = this.player.playhead();
     return now === null || at === null ? null : (now - at) / 1000;
   }
@@ -77,7 +77,7 @@ export class Steering {
 
   /** Where the room is, in the player's time. */
   private aim(): number | null {
-    const late = this.wanted && this.live ? this.late : null;
+    const late = this.wanted ? this.late : null;
     return late === null ? null : this.player.video.currentTime + late - this.pacer.distance;
   }
 
@@ -89,7 +89,7 @@ export class Steering {
   }
 
   private step(): void {
-    const late = this.live ? this.late : null;
+    const { late } = this;
     if (!this.wanted || late === null) {
       this.union = this.wanted ? "joining" : "off";
       this.player.steer(null);

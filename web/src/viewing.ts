@@ -64,5 +64,5 @@ export class Viewing {
 
 /** Seconds behind what is being made: by the room's clock, else by the player's word. */
 export function behindLive(steering: Steering, player: Player): number | null {
-  return steering.behindNow ?? player.measure().latency;
+  return steering.behindNow ?? (steering.live ? player.measure().latency : null);
 }

@@ -4,7 +4,7 @@ import type { Key } from "./words-en";
 
 export const zh: Record<Key, string> = {
   "lang.switch": "EN",
-  "lang.label": "English：切换到英文",
+  "lang.label": "EN：切换到英文",
   "home": "所有房间",
   "copy": "复制",
   "copied": "已复制",
@@ -105,7 +105,7 @@ export const zh: Record<Key, string> = {
   "keys.d": "弹幕设置",
   "keys.f": "全屏",
   "keys.c": "写弹幕",
-  "keys.esc": "退出全屏或关闭此列表",
+  "keys.esc": "关闭打开的面板",
   "stage.label": "房间 {room} 的直播画面",
 
   // how the page plays

@@ -51,7 +51,9 @@ test("pages meet, from wherever they begin", () => {
 
 test("the rate is bounded, changes smoothly, and does not swing", () => {
   for (const late of [2.9, 0.8, -1.5]) {
-    const { rates } = new Page(late, 2.1, () => 0.7 + Math.max(0, late)).run(120);
+    const page = new Page(0, 6).run(1); // it has begun
+    page.late = late;
+    const { rates } = page.run(120);
     let before = 1;
     for (const rate of rates) {
       assert.ok(Math.abs(rate - 1) <= maxChange + 1e-9, `rate ${rate}`);
@@ -85,6 +87,15 @@ test("seconds off: one jump; then steering", () => {
   let jumps = 0;
   for (let now = 0; now < 60_000; now += 250) jumps += stuck.see({ now, late: 9, buffer: 1 }).jump === 0 ? 0 : 1;
   assert.equal(jumps, 4);
+});
+
+test("at the start one hop within the buffer; later nobody is disturbed for so little", () => {
+  const p = new Page(1, 6).run(1);
+  assert.ok(Math.abs(p.late) < 0.01, `${p.late}`);
+  p.run(10);
+  p.late = 1;
+  p.run(1);
+  assert.ok(p.late > 0.9, `${p.late}`);
 });
 
 test("catching up does not eat the last of the buffer", () => {
