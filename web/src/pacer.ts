@@ -28,7 +28,8 @@ const grain = 0.0025; // smaller changes of the rate are not worth telling the p
 const settled = 0.02; // seconds: close enough to leave the rate alone
 const stirred = 0.06; // seconds: and far enough to begin again
 const startFrom = 0.4; // seconds, when the picture has only just begun: nobody has got used to it
-const reserve = 0.4; // seconds of buffer that catching up does not touch
+const reserve = 0.8; // seconds of buffer that catching up does not touch
+const brake = 0.12; // of the rate, per second, when the buffer is near it
 const near = 0.15; // seconds: together
 const far = 0.25; // seconds: no longer
 const jumpFrom = 3; // seconds
@@ -83,7 +84,8 @@ export class Pacer {
     const off = s.late - this.distance;
     const jump = this.jump(off, s);
     const wanted = jump === 0 ? this.wanted(off, s.buffer, s.now) : 0;
-    const most = slew * seconds;
+    const low = this.change > 0 && s.buffer < reserve + maxChange * 10;
+    const most = (low && wanted < this.change ? brake : slew) * seconds;
     this.change += Math.min(most, Math.max(-most, wanted - this.change));
     this.judge(s.late, s.now);
     return { rate: 1 + Math.round(this.change / grain) * grain, jump, union: this.union };
@@ -97,7 +99,7 @@ export class Pacer {
   }
 
   private jump(off: number, { now, buffer }: Sight): number {
-    const there = buffer > off + reserve * 2;
+    const there = buffer > off + reserve;
     const from = there && this.fresh ? startFrom : there && off > 0 ? hopFrom : jumpFrom;
     if (this.union === "together") this.fresh = false;
     if (Math.abs(off) < from || now - this.jumped < jumpEvery) return 0;

@@ -106,6 +106,17 @@ test("catching up does not eat the last of the buffer", () => {
   assert.equal(p.last.union, "apart");
 });
 
+test("near the end of the buffer nobody plays fast", () => {
+  const p = new Pacer();
+  let buffer = 2.5;
+  let now = 0;
+  for (; now < 20_000; now += 250) p.see({ now, late: 1.2, buffer });
+  for (; buffer > 0; now += 250, buffer -= 0.25) {
+    const { rate } = p.see({ now, late: 1.2, buffer }); // the network is gone
+    assert.ok(buffer > 0.5 || rate === 1, `${rate} with ${buffer} s left`);
+  }
+});
+
 test("a network that stalls at the room's pace takes a distance, and comes back when it is well", () => {
   // For a minute data comes seconds late in every tenth second.
   const p = new Page(0, 2.1, (now) => (now < 60_000 && now % 10_000 < 2000 ? 3 : 0.7)).run(60);
