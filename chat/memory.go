@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +37,8 @@ type memoryRoom struct {
 	subs  map[*memorySubscription]struct{}
 	log   memoryLog
 	lease memoryLease
+	ticks memoryTicks
+	rules Rules
 	state memoryState
 }
 
@@ -122,7 +123,7 @@ func (m *Memory) sweep(now time.Time) {
 // idle says whether nobody would miss the room: nobody is in it, and nothing
 // was said or numbered, or it was long enough ago.
 func (r *memoryRoom) idle(now time.Time) bool {
-	if len(r.subs) > 0 || r.state.timer != nil || now.Before(r.lease.expires) {
+	if len(r.subs) > 0 || r.state.timer != nil || r.rules.Version > 0 || now.Before(r.lease.expires) {
 		return false
 	}
 	keep := keepRoom
@@ -182,59 +183,6 @@ func (s *memorySubscription) Close() error {
 	delete(s.room.subs, s)
 	s.memory.mu.Unlock()
 	return s.mailbox.Close()
-}
-
-// Append implements Log.
-func (m *Memory) Append(ctx context.Context, room string, batch, frame []byte) error {
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return err
-	}
-	defer m.mu.Unlock()
-	if len(batch) > 0 {
-		r.log.add(batch, m.opts)
-	}
-	r.publish(frame)
-	return nil
-}
-
-// Tail implements Log.
-func (m *Memory) Tail(ctx context.Context, room string, n int) ([]Entry, error) {
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return nil, err
-	}
-	defer m.mu.Unlock()
-	return r.log.tail(n), nil
-}
-
-// memoryLog is the log of one room.
-type memoryLog struct {
-	entries []Entry
-	bytes   int
-	ms      int64 // of the newest ID; never goes back, whatever the clock does
-	seq     int   // of the newest ID within ms
-}
-
-func (l *memoryLog) add(batch []byte, opts MemoryOptions) {
-	if now := opts.Now().UnixMilli(); now > l.ms {
-		l.ms, l.seq = now, 0
-	} else {
-		l.seq++
-	}
-	id := strconv.FormatInt(l.ms, 10) + "-" + strconv.Itoa(l.seq)
-	l.entries = append(l.entries, Entry{ID: id, Batch: append([]byte(nil), batch...)})
-	l.bytes += len(batch)
-	for len(l.entries) > opts.Batches || (l.bytes > opts.Bytes && len(l.entries) > 1) {
-		l.bytes -= len(l.entries[0].Batch)
-		l.entries[0] = Entry{}
-		l.entries = l.entries[1:]
-	}
-}
-
-func (l *memoryLog) tail(n int) []Entry {
-	n = min(max(n, 0), len(l.entries))
-	return append([]Entry(nil), l.entries[len(l.entries)-n:]...)
 }
 
 // newEpoch names a numbering; no two are ever equal.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func (m *Memory) Lead(ctx context.Context, room, node string, ttl time.Duration)
 	if l.holder == node || !now.Before(l.expires) {
 		l.holder, l.expires = node, now.Add(ttl)
 	}
-	return Lease{Held: l.holder == node, Holder: l.holder, Epoch: l.epoch, Seq: l.seq}, nil
+	return Lease{Held: l.holder == node, Holder: l.holder, Epoch: l.epoch, Seq: l.seq, RulesVersion: r.rules.Version}, nil
 }
 
 // Advance implements Store.
@@ -45,7 +46,81 @@ func (m *Memory) Advance(ctx context.Context, room, node string, seq uint64, fra
 		return ErrNotLeader
 	}
 	r.lease.seq = seq
+	r.ticks.add(seq, frame)
 	r.publish(frame)
+	return nil
+}
+
+// memoryTicks are the last ticks of a room's epoch.
+type memoryTicks struct {
+	list  []memoryTick // oldest first
+	bytes int
+}
+
+type memoryTick struct {
+	seq   uint64
+	frame []byte
+}
+
+func (t *memoryTicks) add(seq uint64, frame []byte) {
+	if len(frame) == 0 {
+		return
+	}
+	t.list = append(t.list, memoryTick{seq, frame})
+	t.bytes += len(frame)
+	for len(t.list) > TickLogLength || (t.bytes > TickLogBytes && len(t.list) > 1) {
+		t.bytes -= len(t.list[0].frame)
+		t.list[0] = memoryTick{}
+		t.list = t.list[1:]
+	}
+}
+
+// Ticks implements Store.
+func (m *Memory) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	list := r.ticks.list
+	from, _ := slices.BinarySearchFunc(list, after, func(t memoryTick, after uint64) int {
+		if t.seq > after {
+			return 1
+		}
+		return -1
+	})
+	list = list[from:]
+	frames := make([][]byte, min(max(n, 0), len(list)))
+	for i := range frames {
+		frames[i] = list[i].frame
+	}
+	return frames, nil
+}
+
+// Rules implements Store.
+func (m *Memory) Rules(ctx context.Context, room string) (Rules, error) {
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return Rules{}, err
+	}
+	defer m.mu.Unlock()
+	return r.rules, nil
+}
+
+// SetRules implements Store.
+func (m *Memory) SetRules(ctx context.Context, room string, rules Rules) error {
+	if err := rules.Check(); err != nil {
+		return err
+	}
+	r, err := m.enter(ctx, room)
+	if err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if rules.Version != r.rules.Version {
+		return ErrConflict
+	}
+	r.rules = Rules{Version: rules.Version + 1, Body: slices.Clone(rules.Body)}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func memoryTail(t *testing.T, m *chat.Memory) []chat.Entry {
 
 func memoryAppend(t *testing.T, m *chat.Memory, batch string) {
 	t.Helper()
-	if err := m.Append(t.Context(), "live", []byte(batch), nil); err != nil {
+	if _, err := m.Append(t.Context(), "live", []byte(batch), nil); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 }
@@ -256,7 +256,7 @@ func BenchmarkMemory(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := m.Append(b.Context(), "live", batch, batch); err != nil {
+				if _, err := m.Append(b.Context(), "live", batch, batch); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -18,6 +18,7 @@ type metrics struct {
 
 	ticks     prometheus.Counter
 	tickBytes prometheus.Histogram
+	lateTicks prometheus.Counter
 	lostTicks prometheus.Counter
 	leads     prometheus.Counter
 	append    prometheus.Histogram
@@ -66,6 +67,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		rejected:  vec("comments_rejected_total", "Comments not taken.", "reason", rejectReasons()...),
 		ticks:     counter("ticks_total", "Ticks delivered to subscribers of this node's rooms."),
 		tickBytes: histogram("tick_bytes", "Size of a tick as sent to a subscriber.", prometheus.ExponentialBuckets(64, 2, 12)),
+		lateTicks: counter("ticks_late_total", "Ticks that were read from the log because they were missed, or because a room was opened."),
 		lostTicks: counter("ticks_lost_total", "Ticks that never reached this node."),
 		leads:     counter("leaderships_total", "Times this node became the tick leader of a room."),
 		append:    histogram("append_seconds", "Time to log a batch and publish its partial.", seconds),
@@ -76,7 +78,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.conns, m.rooms, m.degraded, m.logged, m.accepted, m.shown, m.combined, m.rest, m.rejected,
-		m.ticks, m.tickBytes, m.lostTicks, m.leads, m.append, m.ack, m.closes, m.refused,
+		m.ticks, m.tickBytes, m.lateTicks, m.lostTicks, m.leads, m.append, m.ack, m.closes, m.refused,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

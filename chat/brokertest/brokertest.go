@@ -50,6 +50,27 @@ func Run(t *testing.T, open Open) {
 			"tail is the newest, oldest first":     tailOrder,
 			"ids grow":                             idsGrow,
 			"concurrent appends are all kept":      appendConcurrently,
+			"append returns the id":                appendReturnsID,
+			"read goes on behind an id":            readAfter,
+			"trim removes the oldest":              trim,
+			"ids grow behind an emptied log":       trimAll,
+			"what is no id is refused":             badID,
+		},
+		"ticks": {
+			"ticks are kept, in order":            ticksKept,
+			"only ticks that were numbered":       ticksNotRefused,
+			"a room's ticks are its own":          ticksPerRoom,
+			"a tick is in the log when it comes":  ticksBeforePublish,
+			"the log of ticks is bounded":         ticksBounded,
+			"a tick log of large frames is short": ticksBoundedBytes,
+		},
+		"rules": {
+			"a room begins without rules":           rulesNone,
+			"rules are kept, whole":                 rulesKept,
+			"rules of an old version are refused":   rulesConflict,
+			"one of many changes wins each version": rulesRace,
+			"a lease tells the rules' version":      rulesInLease,
+			"rules too large are refused":           rulesTooLarge,
 		},
 		"store": {
 			"one node holds the lease":                    leaseExclusive,
@@ -126,7 +147,7 @@ func (t contract) publish(n Node, room, frame string) {
 
 func (t contract) appendBatch(n Node, room, batch, frame string) {
 	t.Helper()
-	if err := n.Append(t.Context(), room, []byte(batch), []byte(frame)); err != nil {
+	if _, err := n.Append(t.Context(), room, []byte(batch), []byte(frame)); err != nil {
 		t.Fatalf("Append(%q, %q, %q): %v", room, batch, frame, err)
 	}
 }

@@ -302,7 +302,15 @@ func everything(ctx context.Context, n Node, id string, seq uint64) error {
 	if err != nil {
 		return err
 	}
+	_, appendErr := n.Append(ctx, "live", []byte("b"), []byte("f"))
 	_, tailErr := n.Tail(ctx, "live", 5)
+	_, readErr := n.Read(ctx, "live", "", 5)
+	_, ticksErr := n.Ticks(ctx, "live", 0, 5)
+	rules, rulesErr := n.Rules(ctx, "live")
+	setErr := n.SetRules(ctx, "live", rules)
+	if errors.Is(setErr, chat.ErrConflict) { // which is as good
+		setErr = nil
+	}
 	_, leadErr := n.Lead(ctx, "live", id, time.Second)
 	advanceErr := n.Advance(ctx, "live", id, seq, nil)
 	if errors.Is(advanceErr, chat.ErrNotLeader) { // which is as good
@@ -310,7 +318,7 @@ func everything(ctx context.Context, n Node, id string, seq uint64) error {
 	}
 	return errors.Join(
 		n.Publish(ctx, "live", []byte("p")),
-		n.Append(ctx, "live", []byte("b"), []byte("f")),
+		appendErr, readErr, ticksErr, rulesErr, setErr, n.Trim(ctx, "live", "1-0"),
 		n.Rooms().PutState(ctx, chat.RoomState{Room: "live", PDT: int64(seq)}, time.Minute),
 		tailErr, leadErr, advanceErr, n.Resign(ctx, "live", id), s.Close(),
 	)
@@ -320,12 +328,17 @@ func everything(ctx context.Context, n Node, id string, seq uint64) error {
 func calls(ctx context.Context, n Node) map[string]error {
 	errs := map[string]error{
 		"Publish":  n.Publish(ctx, "live", []byte("x")),
-		"Append":   n.Append(ctx, "live", []byte("x"), []byte("x")),
+		"Trim":     n.Trim(ctx, "live", "1-0"),
+		"SetRules": n.SetRules(ctx, "live", chat.Rules{}),
 		"Advance":  n.Advance(ctx, "live", "n", 1, []byte("x")),
 		"Resign":   n.Resign(ctx, "live", "n"),
 		"PutState": n.Rooms().PutState(ctx, chat.RoomState{Room: "live"}, time.Second),
 	}
 	_, errs["Subscribe"] = n.Subscribe(ctx, "live", NewRecorder())
+	_, errs["Append"] = n.Append(ctx, "live", []byte("x"), []byte("x"))
+	_, errs["Read"] = n.Read(ctx, "live", "", 1)
+	_, errs["Ticks"] = n.Ticks(ctx, "live", 0, 1)
+	_, errs["Rules"] = n.Rules(ctx, "live")
 	_, errs["Tail"] = n.Tail(ctx, "live", 1)
 	_, errs["Lead"] = n.Lead(ctx, "live", "n", time.Second)
 	_, errs["State"] = n.Rooms().State(ctx, "live")

@@ -41,7 +41,10 @@ func BenchmarkRedis(b *testing.B) {
 	}
 	var seq uint64
 	for name, f := range map[string]func() error{
-		"append":  func() error { return writer.Append(b.Context(), "live", batch, tick) },
+		"append": func() error {
+			_, err := writer.Append(b.Context(), "live", batch, tick)
+			return err
+		},
 		"publish": func() error { return writer.Publish(b.Context(), "live", tick) },
 		"advance": func() error { seq++; return writer.Advance(b.Context(), "live", "w", seq, tick) },
 		"lead": func() error {

@@ -23,9 +23,11 @@ type Options struct {
 	// Prefix begins every key and channel, so that deployments can share a Redis.
 	// Default "barrage:".
 	Prefix string
-	// LogBatches is about how many batches a room's stream keeps; they cost Redis
-	// RAM. Default 4096.
+	// LogBatches and LogBytes bound the stream of one room, in batches and in bytes;
+	// the oldest go. They cost Redis RAM until they are trimmed. Defaults 16384 and 256 MiB,
+	// of which the second is some twenty seconds of 143,000 comments each.
 	LogBatches int64
+	LogBytes   int64
 	// Logger gets a line when Redis goes and comes. Default: none.
 	Logger *slog.Logger
 	// Registerer gets the metrics. Default: none.
@@ -34,14 +36,17 @@ type Options struct {
 
 // keep is how long Redis remembers the log and the numbering of a room that
 // nobody uses.
-const keep = 30 * 24 * time.Hour
+const (
+	keep      = 30 * 24 * time.Hour
+	keepTicks = time.Hour // of their frames
+)
 
 // Broker is chat.Broker on Redis.
 type Broker struct {
 	client  *redis.Client
 	keys    keys
 	scripts scripts
-	batches int64
+	log     bounds // of the log of one room
 	link    *link
 	metrics *metrics
 
@@ -67,7 +72,10 @@ func New(ctx context.Context, opts Options) (*Broker, error) {
 		return nil, errors.Join(err, client.Close())
 	}
 	l.metrics = m
-	b := &Broker{client: client, keys: k, scripts: newScripts(), batches: cmp.Or(opts.LogBatches, 4096), link: l, metrics: m}
+	b := &Broker{
+		client: client, keys: k, scripts: newScripts(), link: l, metrics: m,
+		log: bounds{cmp.Or(opts.LogBatches, 16384), cmp.Or(opts.LogBytes, 256<<20)},
+	}
 
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
@@ -147,51 +155,4 @@ func (b *Broker) Subscribe(ctx context.Context, room string, h chat.Handler) (ch
 		return nil, err
 	}
 	return s, nil
-}
-
-// Append implements chat.Log. Inside MULTI a refused XADD (out of memory,
-// read-only) takes the PUBLISH with it.
-func (b *Broker) Append(ctx context.Context, room string, batch, frame []byte) error {
-	return b.do(ctx, cmdAppend, func(ctx context.Context) error {
-		if len(batch) == 0 && len(frame) == 0 {
-			return nil
-		}
-		_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			if len(batch) > 0 {
-				p.XAdd(ctx, &redis.XAddArgs{
-					Stream: b.keys.log(room), MaxLen: b.batches, Approx: true, Values: []any{batchField, batch},
-				})
-				p.PExpire(ctx, b.keys.log(room), keep)
-			}
-			if len(frame) > 0 {
-				p.Publish(ctx, b.keys.bus(room), appendFrame(nil, frame))
-			}
-			return nil
-		})
-		return err
-	})
-}
-
-// batchField is the one field of a stream entry.
-const batchField = "b"
-
-// Tail implements chat.Log.
-func (b *Broker) Tail(ctx context.Context, room string, n int) ([]chat.Entry, error) {
-	var entries []chat.Entry
-	err := b.do(ctx, cmdTail, func(ctx context.Context) error {
-		if n <= 0 {
-			return nil
-		}
-		newest, err := b.client.XRevRangeN(ctx, b.keys.log(room), "+", "-", int64(n)).Result()
-		if err != nil {
-			return err
-		}
-		entries = make([]chat.Entry, len(newest))
-		for i, m := range newest {
-			batch, _ := m.Values[batchField].(string)
-			entries[len(newest)-1-i] = chat.Entry{ID: m.ID, Batch: []byte(batch)}
-		}
-		return nil
-	})
-	return entries, err
 }

@@ -319,11 +319,12 @@ func TestParseLease(t *testing.T) {
 		want   chat.Lease
 		ok     bool
 	}{
-		{[]string{"me", "e1", "7"}, chat.Lease{Held: true, Holder: "me", Epoch: "e1", Seq: 7}, true},
-		{[]string{"other", "e1", "0"}, chat.Lease{Holder: "other", Epoch: "e1"}, true},
-		{[]string{"me", "e1", "-1"}, chat.Lease{}, false},
-		{[]string{"me", "e1", ""}, chat.Lease{}, false},
-		{[]string{"me", "e1"}, chat.Lease{}, false},
+		{[]string{"me", "e1", "7", "3"}, chat.Lease{Held: true, Holder: "me", Epoch: "e1", Seq: 7, RulesVersion: 3}, true},
+		{[]string{"other", "e1", "0", "0"}, chat.Lease{Holder: "other", Epoch: "e1"}, true},
+		{[]string{"me", "e1", "-1", "0"}, chat.Lease{}, false},
+		{[]string{"me", "e1", "1", "x"}, chat.Lease{}, false},
+		{[]string{"me", "e1", "", "0"}, chat.Lease{}, false},
+		{[]string{"me", "e1", "1"}, chat.Lease{}, false},
 		{nil, chat.Lease{}, false},
 	} {
 		got, err := redisbroker.ParseLease(c.answer, "me")

@@ -1,5 +1,5 @@
 // Package redisbroker joins chat nodes through Redis: it is chat.Broker on
-// pub/sub (the bus), streams (the log), and a few keys changed by small scripts
+// pub/sub (the bus), streams (batches and ticks), and a few keys changed by small scripts
 // (leases, numbers, room states).
 //
 // One journey: New reads the URL and starts two goroutines. One keeps the link,
@@ -27,9 +27,14 @@
 //     silent reconnecting: every loss passes one place that tells the handlers.
 //   - A heartbeat through PUBLISH and the link, over PING: after a failover a
 //     connection can answer PING for ever and receive nothing.
-//   - MULTI around XADD and PUBLISH, over a plain pipeline: when Redis refuses
+//   - A script around XADD and PUBLISH, over a plain pipeline: when Redis refuses
 //     the write (out of memory, read-only replica) the frame is not sent either.
 //     It is still one round trip.
+//   - Streams bounded in bytes by a list of sizes beside each, over MAXLEN alone: a
+//     batch has between a hundred bytes and a megabyte. It costs three commands inside
+//     the script.
+//   - A finished tick goes into a stream in the script that numbers it, over trusting
+//     publish: whoever hears a later number can read what he missed.
 //   - No retries in the client, over go-redis's three: a repeated XADD doubles a
 //     batch. Who asked knows better whether to ask again.
 //   - RESP2, over RESP3: nothing here needs push messages, and the code that

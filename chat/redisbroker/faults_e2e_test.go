@@ -82,7 +82,7 @@ func TestRedisKilled(t *testing.T) {
 	if err = a.Advance(t.Context(), "live", "a", 41, nil); err != nil {
 		t.Fatalf("Advance: %v", err)
 	}
-	if err = a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
+	if _, err = a.Append(t.Context(), "live", []byte("before"), []byte("before")); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 	live.WaitFor(t, "frame before")
@@ -92,7 +92,7 @@ func TestRedisKilled(t *testing.T) {
 	waitLink(t, live, false)
 	poll(t, recovery, "commands refused at once", func() bool {
 		begin := time.Now()
-		err = a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
+		_, err = a.Append(t.Context(), "live", []byte("lost"), []byte("lost"))
 		if !errors.Is(err, chat.ErrUnavailable) {
 			t.Errorf("Append without Redis = %v, want ErrUnavailable", err)
 		}
@@ -111,7 +111,8 @@ func TestRedisKilled(t *testing.T) {
 	}
 	poll(t, recovery, "a is up", func() bool { return a.Up() && b.Up() })
 	poll(t, recovery, "Append works", func() bool {
-		return a.Append(t.Context(), "live", []byte("after"), []byte("after")) == nil
+		_, err := a.Append(t.Context(), "live", []byte("after"), []byte("after"))
+		return err == nil
 	})
 	live.WaitFor(t, "frame after")
 	took := time.Since(begin)
@@ -206,7 +207,7 @@ func TestRedisHangs(t *testing.T) {
 			for time.Since(stopped) < 4*time.Second {
 				<-tick.C
 				begin := time.Now()
-				err := a.Append(t.Context(), "live", []byte("x"), []byte("x"))
+				_, err := a.Append(t.Context(), "live", []byte("x"), []byte("x"))
 				if took := time.Since(begin); took > 2500*time.Millisecond {
 					t.Errorf("Append took %v with a Redis that hangs", took)
 				}
@@ -242,7 +243,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	if got := r.Do(t, "CONFIG SET maxmemory 1"); got != "+OK" {
 		t.Fatalf("CONFIG SET: %s", got)
 	}
-	if err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused")); !errors.Is(err, chat.ErrUnavailable) {
+	if _, err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused")); !errors.Is(err, chat.ErrUnavailable) {
 		t.Errorf("Append to a full Redis = %v, want ErrUnavailable", err)
 	}
 	if err := b.Advance(t.Context(), "live", "b", 1, []byte("refused")); !errors.Is(err, chat.ErrUnavailable) {
@@ -264,7 +265,7 @@ func TestReadOnly(t *testing.T) {
 	if got := r.Do(t, "REPLICAOF 127.0.0.1 1"); got != "+OK" {
 		t.Fatalf("REPLICAOF: %s", got)
 	}
-	err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused"))
+	_, err := b.Append(t.Context(), "live", []byte("batch"), []byte("refused"))
 	if !errors.Is(err, chat.ErrUnavailable) {
 		t.Errorf("Append to a replica = %v, want ErrUnavailable", err)
 	}
@@ -272,7 +273,7 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("Lead on a replica = %v, want ErrUnavailable", err)
 	}
 	r.Do(t, "REPLICAOF NO ONE")
-	if err = b.Append(t.Context(), "live", []byte("batch"), []byte("taken")); err != nil {
+	if _, err = b.Append(t.Context(), "live", []byte("batch"), []byte("taken")); err != nil {
 		t.Errorf("Append: %v", err)
 	}
 	live.WaitFor(t, "frame taken")
@@ -288,7 +289,7 @@ func TestSlowRedis(t *testing.T) {
 	live := subscribe(t, b, "live")
 	for i := range 3 {
 		r.Do(t, "CLIENT PAUSE 500 ALL")
-		if err := b.Append(t.Context(), "live", []byte("batch"), fmt.Append(nil, i)); err != nil {
+		if _, err := b.Append(t.Context(), "live", []byte("batch"), fmt.Append(nil, i)); err != nil {
 			t.Errorf("Append: %v", err)
 		}
 	}
@@ -309,7 +310,7 @@ func TestTooManyClients(t *testing.T) {
 	if b.Up() {
 		t.Error("up while Redis refuses the connection")
 	}
-	if err := b.Append(t.Context(), "live", []byte("kept"), nil); err != nil { // over a connection that stayed
+	if _, err := b.Append(t.Context(), "live", []byte("kept"), nil); err != nil { // over a connection that stayed
 		t.Errorf("Append: %v", err)
 	}
 	r.Kill(t) // nobody can connect to lift the limit

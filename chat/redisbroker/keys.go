@@ -16,11 +16,15 @@ type keys struct{ prefix string }
 
 func (k keys) of(room, kind string) string { return k.prefix + "{" + room + "}:" + kind }
 
-func (k keys) log(room string) string    { return k.of(room, "log") }    // stream of batches
-func (k keys) ticks(room string) string  { return k.of(room, "ticks") }  // hash: epoch, seq
-func (k keys) leader(room string) string { return k.of(room, "leader") } // the node, while its lease lasts
-func (k keys) state(room string) string  { return k.of(room, "state") }  // RoomState as JSON, while it lasts
-func (k keys) bus(room string) string    { return k.of(room, "bus") }    // pub/sub channel
+func (k keys) log(room string) string       { return k.of(room, "log") }             // stream of batches
+func (k keys) logSizes(room string) string  { return k.of(room, "log:sizes") }       // list: "id size" of each
+func (k keys) ticks(room string) string     { return k.of(room, "ticks") }           // hash: epoch, seq
+func (k keys) tickLog(room string) string   { return k.of(room, "ticks:log") }       // stream: frames by seq
+func (k keys) tickSizes(room string) string { return k.of(room, "ticks:log:sizes") } // list: "id size" of each
+func (k keys) rules(room string) string     { return k.of(room, "rules") }           // hash: version, body
+func (k keys) leader(room string) string    { return k.of(room, "leader") }          // the node, while its lease lasts
+func (k keys) state(room string) string     { return k.of(room, "state") }           // RoomState as JSON, while it lasts
+func (k keys) bus(room string) string       { return k.of(room, "bus") }             // pub/sub channel
 
 // What a message on a room's channel is, by its first byte. A receiver skips
 // kinds it does not know.
@@ -38,6 +42,14 @@ type stateMessage struct {
 func appendFrame(dst, frame []byte) []byte {
 	dst = append(dst, kindFrame)
 	return append(dst, frame...)
+}
+
+// appendMessage is appendFrame, nothing for an empty frame.
+func appendMessage(frame []byte) []byte {
+	if len(frame) == 0 {
+		return nil
+	}
+	return appendFrame(nil, frame)
 }
 
 func appendState(dst []byte, s chat.RoomState, ttl time.Duration) ([]byte, error) {

@@ -14,9 +14,14 @@ const (
 	cmdSubscribe = "subscribe"
 	cmdAppend    = "append"
 	cmdTail      = "tail"
+	cmdRead      = "read"
+	cmdTrim      = "trim"
 	cmdLead      = "lead"
 	cmdAdvance   = "advance"
+	cmdTicks     = "ticks"
 	cmdResign    = "resign"
+	cmdRules     = "rules"
+	cmdSetRules  = "set_rules"
 	cmdPutState  = "put_state"
 	cmdState     = "state"
 )
@@ -50,7 +55,8 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 		}),
 	}
 	for _, command := range []string{
-		cmdPublish, cmdSubscribe, cmdAppend, cmdTail, cmdLead, cmdAdvance, cmdResign, cmdPutState, cmdState,
+		cmdPublish, cmdSubscribe, cmdAppend, cmdTail, cmdRead, cmdTrim,
+		cmdLead, cmdAdvance, cmdTicks, cmdResign, cmdRules, cmdSetRules, cmdPutState, cmdState,
 	} {
 		m.seconds.WithLabelValues(command)
 		m.failures.WithLabelValues(command)

@@ -18,25 +18,40 @@ import (
 // Scripts run alone in Redis, so that each is one step for everybody. They take
 // the keys of one room only.
 const (
-	// leadScript: KEYS leader, ticks; ARGV node, ttl, epoch if there is none, keep.
+	// leadScript: KEYS leader, ticks, tick log, its sizes, rules; ARGV node, ttl, epoch
+	// if there is none, keep. The frames of an epoch that was lost go with it.
 	leadScript = `
 local holder = redis.call('GET', KEYS[1])
 if not holder or holder == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   holder = ARGV[1]
 end
-redis.call('HSETNX', KEYS[2], 'epoch', ARGV[3])
+if redis.call('HSETNX', KEYS[2], 'epoch', ARGV[3]) == 1 then
+  redis.call('DEL', KEYS[3], KEYS[4])
+end
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 local ticks = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
-return {holder, ticks[1], ticks[2] or '0'}`
+return {holder, ticks[1], ticks[2] or '0', redis.call('HGET', KEYS[5], 'version') or '0'}`
 
-	// advanceScript: KEYS leader, ticks; ARGV node, seq, channel, message or ''.
-	// HSET comes first: it is what Redis refuses when it must not write.
-	advanceScript = `
+	// advanceScript: KEYS leader, ticks, tick log, its sizes; ARGV node, seq, channel,
+	// frame or '', message, most ticks, most bytes, keep. HSET comes first: it is what
+	// Redis refuses when it must not write. Frames have their numbers as IDs.
+	advanceScript = boundFunction + `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then return 0 end
 redis.call('HSET', KEYS[2], 'seq', ARGV[2])
-if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+if ARGV[4] ~= '' then
+  redis.call('XADD', KEYS[3], ARGV[2] .. '-0', 'b', ARGV[4])
+  bound(KEYS[3], KEYS[4], ARGV[2] .. '-0', #ARGV[4], ARGV[6], ARGV[7], ARGV[8])
+  redis.call('PUBLISH', ARGV[3], ARGV[5])
+end
+return 1`
+
+	// setRulesScript: KEYS rules; ARGV version, body.
+	setRulesScript = `
+if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'body', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'version', 1)
 return 1`
 
 	// resignScript: KEYS leader; ARGV node.
@@ -47,13 +62,16 @@ return 1`
 
 // scripts are the scripts with their digests; Run sends the digest, and the
 // text only to a Redis that does not know it.
-type scripts struct{ lead, advance, resign *redis.Script }
+type scripts struct{ append, trim, lead, advance, setRules, resign *redis.Script }
 
 func newScripts() scripts {
 	return scripts{
-		lead:    redis.NewScript(leadScript),
-		advance: redis.NewScript(advanceScript),
-		resign:  redis.NewScript(resignScript),
+		append:   redis.NewScript(appendScript),
+		trim:     redis.NewScript(trimScript),
+		lead:     redis.NewScript(leadScript),
+		advance:  redis.NewScript(advanceScript),
+		setRules: redis.NewScript(setRulesScript),
+		resign:   redis.NewScript(resignScript),
 	}
 }
 
@@ -61,7 +79,8 @@ func newScripts() scripts {
 func (b *Broker) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {
 	var lease chat.Lease
 	err := b.do(ctx, cmdLead, func(ctx context.Context) error {
-		answer, err := b.scripts.lead.Run(ctx, b.client, []string{b.keys.leader(room), b.keys.ticks(room)},
+		answer, err := b.scripts.lead.Run(ctx, b.client,
+			[]string{b.keys.leader(room), b.keys.ticks(room), b.keys.tickLog(room), b.keys.tickSizes(room), b.keys.rules(room)},
 			node, milliseconds(ttl), newEpoch(), keep.Milliseconds()).StringSlice()
 		if err != nil {
 			return err
@@ -72,16 +91,20 @@ func (b *Broker) Lead(ctx context.Context, room, node string, ttl time.Duration)
 	return lease, err
 }
 
-// parseLease reads leadScript's answer: holder, epoch, seq.
+// parseLease reads leadScript's answer: holder, epoch, seq, version of the rules.
 func parseLease(answer []string, node string) (chat.Lease, error) {
-	if len(answer) != 3 {
-		return chat.Lease{}, fmt.Errorf("parse lease %q: want 3 values", answer)
+	if len(answer) != 4 {
+		return chat.Lease{}, fmt.Errorf("parse lease %q: want 4 values", answer)
 	}
 	seq, err := strconv.ParseUint(answer[2], 10, 64)
 	if err != nil {
 		return chat.Lease{}, fmt.Errorf("parse lease: %w", err)
 	}
-	return chat.Lease{Held: answer[0] == node, Holder: answer[0], Epoch: answer[1], Seq: seq}, nil
+	rules, err := strconv.ParseUint(answer[3], 10, 64)
+	if err != nil {
+		return chat.Lease{}, fmt.Errorf("parse lease: %w", err)
+	}
+	return chat.Lease{Held: answer[0] == node, Holder: answer[0], Epoch: answer[1], Seq: seq, RulesVersion: rules}, nil
 }
 
 // newEpoch names a numbering; no two are ever equal.
@@ -92,19 +115,71 @@ func milliseconds(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
 
 // Advance implements chat.Store.
 func (b *Broker) Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error {
-	var msg []byte
-	if len(frame) > 0 {
-		msg = appendFrame(nil, frame)
-	}
 	var done bool
 	err := b.do(ctx, cmdAdvance, func(ctx context.Context) error {
 		var err error
-		done, err = b.scripts.advance.Run(ctx, b.client, []string{b.keys.leader(room), b.keys.ticks(room)},
-			node, seq, b.keys.bus(room), msg).Bool()
+		done, err = b.scripts.advance.Run(ctx, b.client,
+			[]string{b.keys.leader(room), b.keys.ticks(room), b.keys.tickLog(room), b.keys.tickSizes(room)},
+			node, seq, b.keys.bus(room), frame, appendMessage(frame),
+			chat.TickLogLength, chat.TickLogBytes, keepTicks.Milliseconds()).Bool()
 		return err
 	})
 	if err == nil && !done {
 		return chat.ErrNotLeader
+	}
+	return err
+}
+
+// Ticks implements chat.Store.
+func (b *Broker) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
+	var frames [][]byte
+	err := b.do(ctx, cmdTicks, func(ctx context.Context) error {
+		if n <= 0 {
+			return nil
+		}
+		from := "(" + strconv.FormatUint(after, 10) + "-0"
+		found, err := b.client.XRangeN(ctx, b.keys.tickLog(room), from, "+", int64(n)).Result()
+		for _, m := range found {
+			frames = append(frames, value(m))
+		}
+		return err
+	})
+	return frames, err
+}
+
+// Rules implements chat.Store.
+func (b *Broker) Rules(ctx context.Context, room string) (chat.Rules, error) {
+	var rules chat.Rules
+	err := b.do(ctx, cmdRules, func(ctx context.Context) error {
+		found, err := b.client.HMGet(ctx, b.keys.rules(room), "version", "body").Result()
+		if err != nil {
+			return err
+		}
+		version, _ := found[0].(string)
+		body, known := found[1].(string)
+		if !known {
+			return nil
+		}
+		rules.Body = []byte(body)
+		rules.Version, err = strconv.ParseUint(version, 10, 64)
+		return err
+	})
+	return rules, err
+}
+
+// SetRules implements chat.Store.
+func (b *Broker) SetRules(ctx context.Context, room string, r chat.Rules) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	var done bool
+	err := b.do(ctx, cmdSetRules, func(ctx context.Context) error {
+		var err error
+		done, err = b.scripts.setRules.Run(ctx, b.client, []string{b.keys.rules(room)}, r.Version, r.Body).Bool()
+		return err
+	})
+	if err == nil && !done {
+		return chat.ErrConflict
 	}
 	return err
 }
