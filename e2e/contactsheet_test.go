@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"fmt"
 	"html"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,9 +51,7 @@ func (s *sheet) open(name, url, script string) {
 	s.t.Helper()
 	for _, v := range s.views {
 		wish := map[string]any{"script": script}
-		for key, value := range v.wish {
-			wish[key] = value
-		}
+		maps.Copy(wish, v.wish)
 		v.pages[name] = s.b.openAs(s.t, name+" "+v.name, url, wish)
 	}
 }
@@ -131,8 +130,10 @@ func party(t *testing.T, s *server, said map[string]string) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for err := error(nil); err == nil; {
-				_, err = conn.Next()
+			for {
+				if _, ended := conn.Next(); ended != nil {
+					return
+				}
 			}
 		}()
 		t.Cleanup(func() {
