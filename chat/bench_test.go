@@ -3,8 +3,11 @@ package chat_test
 import (
 	"bytes"
 	"io"
+	"strconv"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -77,4 +80,90 @@ func count(conn *websocket.Conn, arrived *sync.WaitGroup) {
 			arrived.Done()
 		}
 	}
+}
+
+// BenchmarkSurge is comments from sockets on TCP into one room, as fast as they
+// are taken, with every check on: five to a write, because at one the generator, which is
+// in this process, costs more than the server. An operation is one comment, in the
+// log, merged and acked.
+func BenchmarkSurge(b *testing.B) {
+	words := []string{"バルス", "バルス!!", "ﾊﾞﾙｽ", "草草草草", "wwww", "主播好厉害啊", "88888888", "balse"}
+	for name, text := range map[string]func(i int) string{
+		"shouts": func(i int) string { return words[i%len(words)] },
+		"mixed": func(i int) string {
+			return map[bool]string{true: words[i%len(words)], false: "something else " + strconv.Itoa(i)}[i%7 > 0]
+		},
+		"different": func(i int) string { return "everybody says something else " + strconv.Itoa(i) },
+	} {
+		b.Run(name, func(b *testing.B) { surge(b, text) })
+	}
+}
+
+func surge(b *testing.B, text func(i int) string) {
+	const writers, together = 1000, 5
+	n := start(b, setup{config: func(c *chat.Config) { c.MaxConnsPerAddr = 2 * writers }})
+	host := n.join(b, "live", nil)
+	conns := make([]*websocket.Conn, writers)
+	var readers, senders sync.WaitGroup
+	for i := range conns {
+		conns[i] = host.companion(n)
+		readers.Go(func() { _, _ = io.Copy(io.Discard, conns[i].NetConn()) })
+	}
+	per := b.N/writers/together + 1
+	b.ReportAllocs()
+	b.ResetTimer()
+	begin := cpu(b)
+	for i, conn := range conns {
+		senders.Go(func() {
+			var out []byte
+			for w := range per {
+				out = out[:0]
+				for k := range together {
+					j := w*together + k
+					out = appendClientFrame(out, `{"op":"send","cid":"`+cid(j)+`","text":"`+text(i*per*together+j)+`"}`)
+				}
+				if _, err := conn.NetConn().Write(out); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	total := float64(per * writers * together)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for n.metric(b, "comments_accepted_total")+n.metric(b, "comments_rejected_total") < total {
+		<-poll.C
+	}
+	b.StopTimer()
+	b.ReportMetric((cpu(b)-begin).Seconds()*1e6/total, "cpu-µs/comment")
+	b.ReportMetric(total/b.Elapsed().Seconds(), "comments/s")
+	b.ReportMetric(n.metric(b, "comments_rejected_total"), "rejected")
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+	readers.Wait()
+}
+
+// appendClientFrame appends a text frame with the masking key 0, which leaves
+// the payload as it is: the generator is to cost little.
+func appendClientFrame(dst []byte, payload string) []byte {
+	dst = append(dst, 0x81)
+	if len(payload) < 126 {
+		dst = append(dst, 0x80|byte(len(payload)))
+	} else {
+		dst = append(dst, 0x80|126, byte(len(payload)>>8), byte(len(payload)))
+	}
+	return append(append(dst, 0, 0, 0, 0), payload...)
+}
+
+// cpu is what this process has used.
+func cpu(tb testing.TB) time.Duration {
+	tb.Helper()
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }

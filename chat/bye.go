@@ -55,6 +55,7 @@ func restartBye(n int) bye {
 // Statuses of an ack.
 const (
 	statusShown    = "shown"
+	statusMerged   = "merged"
 	statusRest     = "rest"
 	statusSpooled  = "spooled"
 	statusRejected = "rejected"

@@ -36,9 +36,9 @@ type Config struct {
 	// themselves. 20ms to 1s. Default 100ms.
 	TickMin time.Duration `yaml:"tick_min"`
 	// MaxShownPerSecond is how many comments of a room reach the screens each
-	// second (two seconds' worth may come at once); the rest is counted and
-	// logged. Beyond about 30 a picture is covered and nobody can read; the
-	// comment list beside it takes more. Default 60.
+	// second (two seconds' worth may come at once); the rest is merged into combos,
+	// or counted and logged. Beyond about 30 a picture is covered and nobody can
+	// read. Default 30.
 	MaxShownPerSecond int `yaml:"max_shown_per_second"`
 	// MaxConnsPerAddr bounds the WebSockets of one client address (a /64 for
 	// IPv6). A school or a company may share one address. Default 200.
@@ -58,7 +58,7 @@ type RedisConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Broker: BrokerMemory, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
-		MaxShownPerSecond: 60, MaxConnsPerAddr: 200, MaxRooms: 1000,
+		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, MaxRooms: 1000,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"barrage/chat"
+	"barrage/internal/token"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -147,6 +148,7 @@ type message struct {
 	Live     bool                                   `json:"live"`
 	Degraded bool                                   `json:"degraded"`
 	C        [][]any                                `json:"c"`
+	K        [][]any                                `json:"k"`
 	Rest     int                                    `json:"rest"`
 	Viewers  int                                    `json:"viewers"`
 	Likes    int                                    `json:"likes"`
@@ -408,6 +410,16 @@ func balanced(t *testing.T, want int, nodes ...*node) {
 		<-again.C
 	}
 	t.Errorf("counters = %v, want logged = accepted = shown + combined + rest = %d", sum, want)
+}
+
+// personToken is a token for one with a role in the room.
+func personToken(tb testing.TB, role, id string) string {
+	tb.Helper()
+	text, err := token.Sign(secret, token.UsePerson, token.Claims{Room: "live", Role: token.Role(role), Subject: id})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
 }
 
 func cid(n int) string { return "c" + strconv.Itoa(n) }

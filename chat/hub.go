@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -40,6 +41,8 @@ type Hub struct {
 	broker  Broker
 	secret  []byte
 	node    string
+	seed    uint64 // of hash; the same on all nodes
+	pads    sync.Pool
 	metrics *metrics
 	door    *door
 	desk    registry
@@ -93,6 +96,8 @@ func New(cfg Config, opts Options) (*Hub, error) {
 			rooms: make(map[string]*room), subs: make(map[*subscriber]struct{}), addrs: make(map[netip.Addr]int),
 		},
 	}
+	h.seed = xxhash.Sum64(opts.Secret)
+	h.pads.New = func() any { return new(pad) }
 	h.door = newDoor(h, opts.ClientAddr)
 	return h, nil
 }

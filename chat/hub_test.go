@@ -167,7 +167,8 @@ func testResume(t *testing.T) {
 
 func TestTwoNodesOneRoom(t *testing.T) {
 	broker := newMemory(t)
-	nodes := []*node{start(t, setup{broker: broker}), start(t, setup{broker: broker})}
+	roomy := func(c *chat.Config) { c.MaxShownPerSecond = 60 }
+	nodes := []*node{start(t, setup{broker: broker, config: roomy}), start(t, setup{broker: broker, config: roomy})}
 	var pages []*page
 	for i := range 20 {
 		pages = append(pages, nodes[i%2].join(t, "live", nil))

@@ -28,6 +28,7 @@ type leadership struct {
 	frame  []byte // of doubt: a tick of which we do not know whether it was published
 	ticked time.Duration
 	budget float64 // comments that may be shown now
+	tally  tally   // of the tick being made, or in doubt
 	counts counts  // as in the last tick
 }
 
@@ -141,10 +142,10 @@ func (r *room) leadDue(l *leadership) time.Duration {
 
 // tickDue needs mu. It is when the next tick is to be finished, as things are.
 func (r *room) tickDue(l *leadership) time.Duration {
-	comments, likes := 0, uint64(0)
+	comments, likes := uint64(0), uint64(0)
 	for _, p := range r.team.peers {
 		for _, w := range p.next() {
-			comments += len(w.Items)
+			comments += w.Count()
 			likes += w.Likes
 		}
 	}
@@ -205,10 +206,12 @@ func (r *room) finish(l *leadership) {
 // done counts and delivers a tick that was published.
 func (r *room) done(l *leadership, f *wire.Finished) {
 	m := r.hub.metrics
-	shown := len(f.Tick.Comments)
-	m.shown.Add(float64(shown))
+	m.accepted.Add(float64(l.tally.count))
+	m.shown.Add(float64(len(f.Tick.Comments)))
 	m.rest.Add(float64(f.Tick.Rest))
-	m.accepted.Add(float64(shown + f.Tick.Rest))
+	for _, k := range f.Tick.Combos {
+		m.combined.Add(float64(k.Delta))
+	}
 	l.seq = f.Tick.Seq
 	l.ticked = r.hub.clock()
 	l.counts = counts{f.Tick.Viewers, f.Tick.Likes}
@@ -224,53 +227,19 @@ func (r *room) done(l *leadership, f *wire.Finished) {
 func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
 	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments}
 	f.Tick = wire.Tick{Seq: l.seq + 1, T: r.hub.now().UnixMilli(), Viewers: r.countViewers(), Likes: r.team.likes}
-	var items []wire.Item
+	l.tally.reset()
 	for _, node := range r.team.nodes() {
 		p := r.team.peers[node]
 		last := p.last
 		for _, w := range p.next() {
-			items = append(items, w.Items...)
+			l.tally.add(w)
 			f.Tick.Likes += w.Likes
 			last = w.N
 		}
 		f.Merged = append(f.Merged, wire.Merged{Node: node, Last: last})
 	}
-	f.Comments += uint64(len(items))
+	f.Comments += l.tally.count
 	l.earn(now, r)
-	f.Tick.Comments = l.choose(items)
-	f.Tick.Rest = len(items) - len(f.Tick.Comments)
+	r.choose(l, f)
 	return f
-}
-
-// fullBudget is two seconds' worth: what comes in one gasp is shown when it was
-// quiet before.
-func (r *room) fullBudget() float64 { return 2 * float64(r.hub.cfg.MaxShownPerSecond) }
-
-// earn adds to the budget what the time since the last tick allows.
-func (l *leadership) earn(now time.Duration, r *room) {
-	rate := float64(r.hub.cfg.MaxShownPerSecond)
-	l.budget = min(r.fullBudget(), l.budget+rate*(now-l.ticked).Seconds())
-}
-
-// choose returns the comments to show, in the order of items, and spends the
-// budget: first the host's and the moderators', without limit, then as they came.
-func (l *leadership) choose(items []wire.Item) [][]byte {
-	for _, it := range items {
-		if it.Priority {
-			l.budget--
-		}
-	}
-	shown := make([][]byte, 0, len(items))
-	for _, it := range items {
-		switch {
-		case it.Priority:
-		case l.budget >= 1:
-			l.budget--
-		default:
-			continue
-		}
-		shown = append(shown, it.Comment)
-	}
-	l.budget = max(l.budget, 0)
-	return shown
 }

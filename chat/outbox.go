@@ -14,42 +14,33 @@ const (
 	doubtTimeout = 5 * time.Second // then writers are told that a comment is not in the log
 	doubtBatches = 256             // newest batches of the log that are searched for one in doubt
 	maxOpen      = 128             // unconfirmed partials; beyond that nobody leads
-	maxQueued    = 1 << 16         // comments waiting for one flush
 )
 
 // outbox is this node's side of the room: from accepted comments to partials
 // that a finished tick has confirmed. Guarded by room.mu.
 type outbox struct {
-	items   []wire.Item
-	sent    []receipt // of items, in their order
 	likes   uint64
 	n       uint64      // number of the newest partial
 	open    []*shipment // not settled, oldest first
 	flushed time.Duration
 	beaten  time.Duration
 	swept   time.Duration
-	subs    int   // subscribers of this node
-	lastID  int64 // of a comment, in µs
-}
-
-// receipt ties a comment to whom to tell what became of it.
-type receipt struct {
-	cid  string
-	from *author
-	*sent
+	subs    int    // subscribers of this node
+	merged  merged // the flush loop's, without mu
 }
 
 // shipment is one numbered partial.
 type shipment struct {
-	n         uint64
-	frame     []byte
-	receipts  []receipt
-	logged    bool // in the log, or nothing in it has to be
-	doubt     bool // Append failed: whether it is in the log is to be seen
-	confirmed bool // in a finished tick
-	spooled   bool // its writers were told
-	at        time.Duration
-	tried     time.Duration
+	n       uint64
+	frame   []byte
+	items   []item // whose writers are to hear what becomes of them
+	cids    []byte // of items
+	logged  bool   // in the log, or nothing in it has to be
+	doubt   bool   // Append failed: whether it is in the log is to be seen
+	verdict *verdict
+	spooled bool // its writers were told
+	at      time.Duration
+	tried   time.Duration
 }
 
 // flush is the loop that carries the outbox to the broker until the room ends.
@@ -75,61 +66,93 @@ func (r *room) flush() {
 
 // flushDue is the time until the loop has something to do by itself.
 func (r *room) flushDue() time.Duration {
+	some, full := r.in.waits()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.hub.clock()
 	due := r.out.beaten + beatInterval
-	if len(r.out.items) > 0 {
+	if some {
 		due = min(due, r.out.flushed+r.team.interval)
+	}
+	if full {
+		due = now
 	}
 	return max(due-now, time.Millisecond)
 }
 
 // ship logs and publishes the comments that wait, at most once per tick
-// interval unless the room ends.
+// interval unless a batch is full or the room ends.
 func (r *room) ship(last bool) {
-	r.mu.Lock()
-	now := r.hub.clock()
-	if len(r.out.items) == 0 || !last && now-r.out.flushed < r.team.interval {
-		r.mu.Unlock()
-		return
+	if last {
+		r.in.close()
 	}
-	items, receipts := r.out.items, r.out.sent
-	r.out.items, r.out.sent = nil, nil
-	r.out.flushed = now
-	p := r.partial(items)
-	s := &shipment{n: p.N, receipts: receipts, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
-	r.out.open = append(r.out.open, s)
-	r.mu.Unlock()
+	all := r.due(last)
+	failed := false
+	for c := r.in.take(all); c != nil; c = r.in.take(all) {
+		s := r.pack(c)
+		if failed { // the next would wait as long, in vain
+			r.mu.Lock()
+			s.doubt = true
+			r.mu.Unlock()
+			continue
+		}
+		failed = !r.log(s, c)
+	}
+}
 
-	batch := wire.Batch{Node: r.node, N: p.N, T: r.hub.now().UnixMilli()}
-	for i, it := range items {
-		batch.Comments = append(batch.Comments, it.Comment)
-		batch.CIDs = append(batch.CIDs, receipts[i].cid)
+// due says whether a batch goes out that is not full.
+func (r *room) due(last bool) bool {
+	some, _ := r.in.waits()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.hub.clock()
+	if !some || !last && now-r.out.flushed < r.team.interval {
+		return false
 	}
+	r.out.flushed = now
+	return true
+}
+
+// pack makes a numbered partial of a chunk.
+func (r *room) pack(c *chunk) *shipment {
+	p := r.view(c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.hub.clock()
+	r.label(&p)
+	s := &shipment{n: p.N, items: c.items, cids: c.cids, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
+	r.out.open = append(r.out.open, s)
+	r.gate()
+	return s
+}
+
+// log appends the chunk to the log and publishes its partial.
+func (r *room) log(s *shipment, c *chunk) bool {
+	batch := wire.Batch{Node: r.node, N: s.n, T: r.hub.now().UnixMilli(), Comments: c.comments, CIDs: c.cids}
 	ctx, cancel := r.deadline()
 	defer cancel()
 	begin := time.Now()
-	_, err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(nil, batch), s.frame)
+	_, err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(make([]byte, 0, c.bytes()+256), batch), s.frame)
 	r.hub.metrics.append.Observe(time.Since(begin).Seconds())
 	if err != nil {
 		r.mu.Lock()
 		s.doubt = true
 		r.mu.Unlock()
 		r.broken(err)
-		return
+		return false
 	}
 	r.logged(s)
+	return true
 }
 
 // logged says that s is in the log.
 func (r *room) logged(s *shipment) {
-	r.hub.metrics.logged.Add(float64(len(s.receipts)))
+	r.hub.metrics.logged.Add(float64(len(s.items)))
 	r.mu.Lock()
 	s.logged, s.doubt = true, false
 	acks := r.settle()
 	r.mu.Unlock()
-	acks.send()
+	acks.ring()
 }
 
 // decide ends the doubt over batches whose Append failed: a timeout does not
@@ -182,18 +205,18 @@ func (r *room) search() (found map[uint64]bool, err error) {
 	return found, nil
 }
 
-// partial needs mu. It takes the next number, and the likes.
-func (r *room) partial(items []wire.Item) wire.Partial {
-	p := wire.Partial{Node: r.node, Viewers: r.out.subs, Confirmed: r.out.n, Likes: r.out.likes, Items: items}
+// label needs mu. It gives p its number and what it says besides comments,
+// the likes for one.
+func (r *room) label(p *wire.Partial) {
+	p.Node, p.Viewers, p.Likes, p.Confirmed = r.node, r.out.subs, r.out.likes, r.out.n
 	if len(r.out.open) > 0 {
 		p.Confirmed = r.out.open[0].n - 1
 	}
-	if len(items) > 0 || p.Likes > 0 {
+	if p.Count() > 0 || p.Likes > 0 {
 		r.out.n++
 		p.N = r.out.n
 	}
 	r.out.likes = 0
-	return p
 }
 
 // lost turns s into an empty partial: its number was used, so the leader waits
@@ -202,17 +225,12 @@ func (r *room) lost(s *shipment) {
 	r.mu.Lock()
 	s.frame = wire.AppendPartial(nil, wire.Partial{Node: r.node, N: s.n, Confirmed: s.n - 1, Viewers: r.out.subs})
 	s.logged, s.doubt = true, false
-	receipts := s.receipts
-	s.receipts = nil
-	acks := make(ackList)
-	for _, rc := range receipts {
-		rc.from.forget(rc.cid)
-		acks.add(rc, "", statusRejected, rejectUnavailable)
-	}
+	acks, n := r.tell(nil, s, statusRejected, rejectUnavailable), len(s.items)
+	s.items = nil
 	r.settle()
 	r.mu.Unlock()
-	r.hub.metrics.rejected.WithLabelValues(rejectUnavailable).Add(float64(len(receipts)))
-	acks.send()
+	r.hub.metrics.rejected.WithLabelValues(rejectUnavailable).Add(float64(n))
+	acks.ring()
 }
 
 // beat tells the others once a second who is here, and sends again what no
@@ -228,7 +246,8 @@ func (r *room) beat() {
 	r.sweep(now)
 	frames := r.overdue(now)
 	if r.out.subs > 0 || r.out.likes > 0 {
-		p := r.partial(nil)
+		var p wire.Partial
+		r.label(&p)
 		frame := wire.AppendPartial(nil, p)
 		if p.N > 0 {
 			r.out.open = append(r.out.open, &shipment{n: p.N, frame: frame, logged: true, at: now, tried: now})
@@ -238,7 +257,7 @@ func (r *room) beat() {
 	degraded := r.link.degraded
 	acks := r.spool(now)
 	r.mu.Unlock()
-	acks.send()
+	acks.ring()
 	if degraded {
 		return // the lead loop finds out when that ends
 	}
@@ -257,7 +276,7 @@ func (r *room) beat() {
 func (r *room) overdue(now time.Duration) [][]byte {
 	var frames [][]byte
 	for _, s := range r.out.open {
-		if s.logged && !s.confirmed && now-s.tried >= resendAfter {
+		if s.logged && s.verdict == nil && now-s.tried >= resendAfter {
 			s.tried = now
 			frames = append(frames, s.frame)
 		}
@@ -266,13 +285,13 @@ func (r *room) overdue(now time.Duration) [][]byte {
 }
 
 // spool needs mu. It tells those who have waited long that their comment is safe.
-func (r *room) spool(now time.Duration) ackList {
-	acks := make(ackList)
+func (r *room) spool(now time.Duration) (acks wakeList) {
 	for _, s := range r.out.open {
 		if s.logged && !s.spooled && now-s.at >= spoolAfter {
 			s.spooled = true
-			for _, rc := range s.receipts {
-				acks.add(rc, rc.id, statusSpooled, "")
+			for i := range s.items {
+				it := &s.items[i]
+				acks = acks.add(it.to, wire.Ack{CID: it.cidIn(s.cids), ID: r.commentID(it.id), Status: statusSpooled})
 			}
 		}
 	}
@@ -280,49 +299,89 @@ func (r *room) spool(now time.Duration) ackList {
 }
 
 // settle needs mu. It closes the shipments that are both in the log and in a
-// tick, and returns what their writers are to hear.
-func (r *room) settle() ackList {
-	acks := make(ackList)
+// tick, and tells their writers.
+func (r *room) settle() (acks wakeList) {
 	kept := r.out.open[:0]
 	now := r.hub.clock()
 	for _, s := range r.out.open {
-		if !s.logged || !s.confirmed {
+		if !s.logged || s.verdict == nil {
 			kept = append(kept, s)
 			continue
 		}
-		for _, rc := range s.receipts {
-			r.hub.metrics.ack.Observe((now - rc.at).Seconds())
-			acks.add(rc, rc.id, rc.status, "")
-			rc.to = nil
+		for i := range s.items {
+			r.hub.metrics.ack.Observe((now - s.items[i].at).Seconds())
 		}
+		acks = r.tell(acks, s, "", "")
 	}
 	clear(r.out.open[len(kept):])
 	r.out.open = kept
+	r.gate()
 	return acks
 }
 
-// confirm needs mu. It notes the fate of the comments in our partials up to last.
-func (r *room) confirm(last uint64, f *wire.Finished) ackList {
-	var shown map[string]struct{}
-	if f.Tick.Rest > 0 {
-		shown = make(map[string]struct{}, len(f.Tick.Comments))
-		for _, c := range f.Tick.Comments {
-			shown[string(wire.CommentID(c))] = struct{}{}
+// tell needs mu. It acks everything in s, with the given status or that of the
+// verdict.
+func (r *room) tell(acks wakeList, s *shipment, status, note string) wakeList {
+	for i := range s.items {
+		it := &s.items[i]
+		st, nt, id := status, note, ""
+		if st != statusRejected {
+			st, nt = s.verdict.on(it)
+			id = r.commentID(it.id)
 		}
+		to := it.from.settle(it.cid, it.to, st, nt)
+		acks = acks.add(to, wire.Ack{CID: it.cidIn(s.cids), ID: id, Status: st, Note: nt})
 	}
+	return acks
+}
+
+// verdict is what one tick means for the comments of this node.
+type verdict struct {
+	shown map[int64]struct{}
+	into  map[uint64]string // by key
+	rest  bool
+}
+
+func (v *verdict) on(it *item) (status, into string) {
+	if _, ok := v.shown[it.id]; ok {
+		return statusShown, ""
+	}
+	if id, ok := v.into[it.key]; ok {
+		return statusMerged, id
+	}
+	if !v.rest {
+		return statusShown, "" // in a tick that did not reach us
+	}
+	return statusRest, ""
+}
+
+// confirm needs mu. It notes the fate of the comments in our partials up to last.
+func (r *room) confirm(last uint64, f *wire.Finished) wakeList {
+	var v *verdict
 	for _, s := range r.out.open {
-		if s.n > last || s.confirmed {
+		if s.n > last || s.verdict != nil {
 			continue
 		}
-		s.confirmed = true
-		for _, rc := range s.receipts {
-			rc.status = statusShown
-			if _, ok := shown[rc.id]; shown != nil && !ok {
-				rc.status = statusRest
-			}
+		if v == nil {
+			v = r.judge(f)
 		}
+		s.verdict = v
+	}
+	if v == nil {
+		return nil
 	}
 	return r.settle()
+}
+
+func (r *room) judge(f *wire.Finished) *verdict {
+	v := &verdict{shown: make(map[int64]struct{}), into: make(map[uint64]string), rest: f.Tick.Rest > 0}
+	for _, c := range f.Tick.Comments {
+		v.shown[r.ownID(wire.CommentID(c))] = struct{}{}
+	}
+	for _, k := range f.Tick.Combos {
+		v.into[k.Key] = k.ID
+	}
+	return v
 }
 
 // drain ends the outbox: what was accepted is logged, and given a moment to be
@@ -348,33 +407,31 @@ func (r *room) drain() {
 	r.mu.Lock()
 	acks := r.spool(r.hub.clock() + spoolAfter)
 	r.mu.Unlock()
-	acks.send()
+	acks.ring()
 }
 
 // sweep needs mu. It forgets authors who have long been silent.
 func (r *room) sweep(now time.Duration) {
-	if now-r.out.swept < sweepInterval {
-		return
-	}
-	r.out.swept = now
-	for id, a := range r.authors {
-		if now-a.seen >= authorIdle {
-			delete(r.authors, id)
-		}
+	if now-r.out.swept >= sweepInterval {
+		r.out.swept = now
+		r.authors.sweep(now)
 	}
 }
 
-// ackList collects acks under the room's lock, to be sent after it.
-type ackList map[*subscriber][]wire.Ack
+// wakeList is the writers that have acks to send.
+type wakeList []*subscriber
 
-func (l ackList) add(rc receipt, id, status, reason string) {
-	if rc.to != nil {
-		l[rc.to] = append(l[rc.to], wire.Ack{CID: rc.cid, ID: id, Status: status, Reason: reason})
+// add hands s an ack.
+func (l wakeList) add(s *subscriber, a wire.Ack) wakeList {
+	if s.ack(a) {
+		l = append(l, s)
 	}
+	return l
 }
 
-func (l ackList) send() {
-	for s, acks := range l {
-		s.tell(wire.AppendAcks(nil, acks))
+// ring wakes them. Not before all acks of a tick are there, so that each gets one frame.
+func (l wakeList) ring() {
+	for _, s := range l {
+		ring(s.wake)
 	}
 }

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"barrage/chat/internal/wire"
@@ -29,14 +30,19 @@ type room struct {
 	refs  int           // connections; guarded by registry.mu
 	idle  time.Duration // when refs last fell; guarded by registry.mu
 
-	mu      sync.Mutex
-	link    link
-	tape    tape
-	team    team
-	out     outbox
-	video   video
-	past    history
-	authors map[string]*author
+	in      intake
+	authors authors
+	video   atomic.Pointer[video] // written under mu
+
+	mu     sync.Mutex
+	link   link
+	tape   tape
+	team   team
+	out    outbox
+	past   history
+	combos comboTable
+	turns  turnTable
+	swept  time.Duration // the two tables
 }
 
 // bells wake the loops. Ringing never blocks; one ring while another waits is
@@ -65,11 +71,12 @@ func newRoom(h *Hub, name, node string) *room {
 	r := &room{
 		hub: h, name: name, node: node,
 		stop: make(chan struct{}), ready: make(chan struct{}),
-		bells:   bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
-		link:    link{up: true},
-		tape:    tape{tail: &entry{ready: make(chan struct{})}},
-		authors: make(map[string]*author),
+		bells:  bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
+		link:   link{up: true},
+		tape:   tape{tail: &entry{ready: make(chan struct{})}},
+		combos: make(comboTable), turns: make(turnTable),
 	}
+	r.video.Store(&video{})
 	r.team.peers = make(map[string]*peer)
 	r.team.interval = h.cfg.TickMin
 	r.team.announced = h.cfg.TickMin
@@ -136,19 +143,28 @@ func (r *room) deadline() (context.Context, context.CancelFunc) {
 func (r *room) load() {
 	ctx, cancel := r.deadline()
 	defer cancel()
-	entries, err := r.hub.broker.Tail(ctx, r.name, historySize)
-	if err != nil {
-		r.broken(err)
-		return
+	// In a surge one batch is 1 MiB and holds far more comments than are wanted.
+	var comments [][]byte
+	for n := 2; n <= historySize; n *= 5 {
+		entries, err := r.hub.broker.Tail(ctx, r.name, n)
+		if err != nil {
+			r.broken(err)
+			return
+		}
+		comments = nil
+		for _, e := range entries {
+			if b, err := wire.ParseBatch(e.Batch); err == nil {
+				comments = append(comments, b.Comments...)
+			}
+		}
+		if len(comments) >= historySize || len(entries) < n {
+			break
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range entries {
-		if b, err := wire.ParseBatch(e.Batch); err == nil {
-			for _, c := range b.Comments {
-				r.past.load(c)
-			}
-		}
+	for _, c := range comments[max(0, len(comments)-historySize):] {
+		r.past.load(c)
 	}
 }
 
@@ -195,6 +211,7 @@ func (r *room) degrade(degraded bool) {
 		return
 	}
 	r.link.degraded = degraded
+	r.gate()
 	if degraded {
 		r.hub.metrics.degraded.Inc()
 	} else {
@@ -202,6 +219,10 @@ func (r *room) degrade(degraded bool) {
 	}
 	r.tape.event(wire.AppendDegradedEvent(nil, degraded))
 }
+
+// gate needs mu. It notes for those who do not hold it whether comments can be
+// taken.
+func (r *room) gate() { r.in.shut.Store(r.link.degraded || len(r.out.open) >= maxOpen) }
 
 func (r *room) degraded() bool {
 	r.mu.Lock()
@@ -222,9 +243,9 @@ func (r *room) State(s RoomState) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.video.session()
-	r.video = video{state: s, at: r.hub.clock()}
-	if session := r.video.session(); session.Phase != old.Phase || session.Session != old.Session ||
+	old := r.video.Load().session()
+	r.video.Store(&video{state: s, at: r.hub.clock()})
+	if session := r.video.Load().session(); session.Phase != old.Phase || session.Session != old.Session ||
 		session.Epoch != old.Epoch || session.Live != old.Live {
 		r.tape.event(wire.AppendSessionEvent(nil, session))
 	}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte) {
 	r.mu.Lock()
 	w := wire.Welcome{
-		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.session(),
+		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.Load().session(),
 		Degraded: r.link.degraded, Now: r.hub.now().UnixMilli(),
 	}
 	r.out.subs++
@@ -58,7 +59,7 @@ func (r *room) depart(*subscriber) {
 func (r *room) skip(old *entry) (place *entry, news [][]byte) {
 	r.mu.Lock()
 	place = r.tape.prev
-	session, policy, degraded := r.video.session(), r.policy(), r.link.degraded
+	session, policy, degraded := r.video.Load().session(), r.policy(), r.link.degraded
 	epoch := r.team.epoch
 	r.mu.Unlock()
 	if place.seq > old.seq {
@@ -79,7 +80,8 @@ func (r *room) like(n int) {
 	}
 }
 
-// say takes a comment of s into the outbox, or tells s why not.
+// say takes a comment of s into the intake, or tells s why not. What becomes of
+// it is told with the tick.
 func (r *room) say(s *subscriber, m wire.Client) {
 	if !wire.ValidCID(m.CID) {
 		s.tell(wire.AppendError(nil, "bad_message", 0))
@@ -87,24 +89,17 @@ func (r *room) say(s *subscriber, m wire.Client) {
 	}
 	c, refused := s.comment(m)
 	if refused == "" {
-		var ack wire.Ack
 		var wait time.Duration
-		ack, wait = r.accept(s, m, c)
-		switch {
-		case ack.Status == statusRejected:
-			refused = ack.Reason
-		case ack.Status != "":
-			s.tell(wire.AppendAcks(nil, []wire.Ack{ack}))
+		if refused, wait = r.accept(s, m, c); refused == "" {
 			return
-		default:
-			return // the ack comes with the tick
 		}
 		if wait > 0 {
 			s.tell(wire.AppendError(nil, rejectTooFast, max(wait.Milliseconds(), 1)))
 		}
 	}
 	r.hub.metrics.rejected.WithLabelValues(refused).Inc()
-	s.tell(wire.AppendAcks(nil, []wire.Ack{{CID: m.CID, Status: statusRejected, Reason: refused}}))
+	s.ack(wire.Ack{CID: m.CID, Status: statusRejected, Note: refused})
+	ring(s.wake)
 }
 
 // comment makes what s sent presentable, or says why it cannot be.
@@ -130,63 +125,76 @@ func (s *subscriber) comment(m wire.Client) (c wire.Comment, refused string) {
 	return c, ""
 }
 
-// accept queues c. An ack with a status is to be sent now; without one it comes
-// when the comment's fate is known.
-func (r *room) accept(s *subscriber, m wire.Client, c wire.Comment) (ack wire.Ack, wait time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.hub.clock()
-	who, known := r.authors[s.me.id]
-	if !known {
-		who = newAuthor()
-		r.authors[s.me.id] = who
-	}
+// accept puts c into the intake, or says why not, and how long to wait. A comment
+// that was sent before is not taken again: the fate of the first is told.
+func (r *room) accept(s *subscriber, m wire.Client, c wire.Comment) (refused string, wait time.Duration) {
+	now, cid := r.hub.clock(), hashCID(m.CID)
+	shard := r.authors.shard(s.me.hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	who := shard.author(s.me.hash)
 	who.seen = now
-	if before, again := who.cids[m.CID]; again {
-		if before.status == "" {
-			before.to = s // he has a new socket
-			return wire.Ack{}, 0
-		}
-		return wire.Ack{CID: m.CID, ID: before.id, Status: before.status}, 0
+	if before := who.find(cid); before != nil {
+		r.repeat(s, who, m.CID, before)
+		return "", 0
 	}
-	if reason := r.refuse(); reason != "" {
-		return wire.Ack{Status: statusRejected, Reason: reason}, 0
+	if r.in.shut.Load() {
+		return rejectUnavailable, 0
 	}
 	if wait = who.bucket.take(now, r.hub.cfg.Rate.interval(), r.hub.cfg.Burst, 1); wait > 0 {
-		return wire.Ack{Status: statusRejected, Reason: rejectTooFast}, wait
+		return rejectTooFast, wait
 	}
 	wall := r.hub.now()
-	c.ID = r.nextID(wall)
-	c.PDT = r.video.moment(m.PDT, now, wall)
-	rec := receipt{cid: m.CID, from: who, sent: &sent{id: c.ID, to: s, at: now}}
-	who.remember(m.CID, rec.sent)
-	r.out.items = append(r.out.items, wire.Item{Priority: s.me.role != token.RoleViewer, Comment: wire.AppendComment(nil, c)})
-	r.out.sent = append(r.out.sent, rec)
-	if len(r.out.items) == 1 {
+	it := item{id: r.in.nextID(wall), at: now, from: who, to: s, cid: cid}
+	c.ID = r.commentID(it.id)
+	c.PDT = r.video.Load().moment(m.PDT, now, wall)
+	p := r.hub.pads.Get().(*pad)
+	defer r.hub.pads.Put(p)
+	if s.me.role == token.RoleViewer {
+		it.key, p.key = r.hub.key(p.key[:0], c.Text, c.PDT)
+	}
+	p.comment = wire.AppendComment(p.comment[:0], c)
+	refused, news := r.in.put(it, m.CID, p.comment)
+	if refused != "" {
+		return refused, 0
+	}
+	who.remember(sent{cid: cid, id: it.id})
+	if news {
 		ring(r.bells.flush)
 	}
-	return wire.Ack{}, 0
+	return "", 0
 }
 
-// refuse needs mu. It says why no comment can be taken now.
-func (r *room) refuse() string {
-	select {
-	case <-r.stop:
-		return rejectUnavailable
-	default:
+// repeat answers a comment that came again, now or with the tick. Needs the
+// lock of who's shard.
+func (r *room) repeat(s *subscriber, who *author, cid string, before *sent) {
+	if before.status != "" {
+		s.ack(wire.Ack{CID: cid, ID: r.commentID(before.id), Status: before.status, Note: before.into})
+		ring(s.wake)
+		return
 	}
-	switch {
-	case r.link.degraded || len(r.out.open) >= maxOpen:
-		return rejectUnavailable
-	case len(r.out.items) >= maxQueued:
-		return rejectBusy
+	if who.moved == nil {
+		who.moved = make(map[uint64]*subscriber)
 	}
-	return ""
+	who.moved[before.cid] = s // he may have a new socket
 }
 
-// nextID needs mu. IDs of one node in one room grow with time even when the
-// clock goes back; the node in them keeps those of different nodes apart.
-func (r *room) nextID(wall time.Time) string {
-	r.out.lastID = max(wall.UnixMicro(), r.out.lastID+1)
-	return strconv.FormatInt(r.out.lastID, 36) + "-" + r.node
+// commentID is the public id of a comment: the node in it keeps those of
+// different nodes apart.
+func (r *room) commentID(id int64) string {
+	var b [64]byte
+	return string(append(append(strconv.AppendInt(b[:0], id, 36), '-'), r.node...))
+}
+
+// ownID is the inverse of commentID; 0 for comments of other nodes.
+func (r *room) ownID(id []byte) int64 {
+	number, node, _ := bytes.Cut(id, []byte("-"))
+	if string(node) != r.node {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(number), 36, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }

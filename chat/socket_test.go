@@ -181,7 +181,7 @@ func TestSlowSubscriberHurtsNobody(t *testing.T) {
 // than the write deadline.
 func TestLateReaderSkips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := start(t, setup{pipes: true, config: func(c *chat.Config) { c.TickMin = 20 * time.Millisecond }})
+		n := start(t, setup{pipes: true, config: func(c *chat.Config) { c.TickMin, c.MaxShownPerSecond = 20*time.Millisecond, 60 }})
 		p := n.join(t, "live", nil)
 		late := n.join(t, "live", nil)
 		hold := make(chan struct{})

@@ -24,10 +24,12 @@ const (
 	closeTimeout = time.Second // for the other side's part of the closing
 	pingInterval = 25 * time.Second
 	idleTimeout  = 60 * time.Second
+	idleStep     = time.Second // the deadline is put off at most so often: it costs a timer
 	guestTTL     = 30 * 24 * time.Hour
 
 	maxDiscard   = 1 << 20
-	maxPrivate   = 128 // frames for one subscriber alone that may wait
+	maxPrivate   = 128     // frames for one subscriber alone that may wait
+	maxAcks      = 1 << 20 // bytes of acks, too
 	maxNick      = 32
 	maxAuthor    = 64
 	messageEvery = 50 * time.Millisecond // frames of one socket in the long run; more where chat.rate asks for it
@@ -49,9 +51,19 @@ type subscriber struct {
 
 	messages, likes gcra // the reader's
 
+	extended time.Duration // when the idle deadline was last put off; the reader's
+
 	mu      sync.Mutex
 	private [][]byte
-	why     *bye // set before done is closed
+	acks    []byte // not yet sent, as wire.AppendAck collects them
+	why     *bye   // set before done is closed
+}
+
+// pad is what the handling of one message needs for a moment. Those who are
+// silent have none.
+type pad struct {
+	frame        [readLimit + 1]byte
+	key, comment []byte
 }
 
 // person is who speaks through a socket.
@@ -60,6 +72,7 @@ type person struct {
 	role     token.Role
 	expires  int64
 	token    string
+	hash     uint64 // of id
 }
 
 func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
@@ -143,6 +156,7 @@ func (h *Hub) identify(m wire.Client, room string) (p person, refused string) {
 	if p.id == "" {
 		return p, "token_invalid"
 	}
+	p.hash = h.hash([]byte(p.id))
 	if p.role == token.RoleViewer && claims.Room == "" {
 		// A guest's token lives as long as he keeps coming.
 		claims.Expires = h.now().Add(guestTTL).Unix()
@@ -167,7 +181,15 @@ func (p *person) name(nick string) {
 // next reads one message. The bye is why there is none.
 func (s *subscriber) next() (wire.Client, *bye) {
 	fail := func(b bye) (wire.Client, *bye) { return wire.Client{}, &b }
-	kind, frame, err := s.conn.ReadMessage()
+	kind, r, err := s.conn.NextReader()
+	p := s.hub.pads.Get().(*pad)
+	defer s.hub.pads.Put(p)
+	size := 0
+	for err == nil && size < len(p.frame) {
+		var n int
+		n, err = r.Read(p.frame[size:])
+		size += n
+	}
 	var slow net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
@@ -176,12 +198,12 @@ func (s *subscriber) next() (wire.Client, *bye) {
 		return fail(byeFlood())
 	case errors.As(err, &slow) && slow.Timeout():
 		return fail(byeIdle())
-	case err != nil:
+	case !errors.Is(err, io.EOF):
 		return fail(byeGone("gone"))
 	case kind != websocket.TextMessage:
 		return fail(byeBinary())
 	}
-	m, err := wire.ParseClient(frame)
+	m, err := wire.ParseClient(p.frame[:size])
 	switch {
 	case errors.Is(err, wire.ErrNotUTF8):
 		return fail(byeNotUTF8())
@@ -220,11 +242,15 @@ var errFlood = errors.New("too many frames")
 // alive puts off the idle deadline, and counts against a flood: every frame,
 // a ping too, costs the server more than the sender.
 func (s *subscriber) alive() error {
-	cfg := s.hub.cfg
+	cfg, now := s.hub.cfg, s.hub.clock()
 	every, burst := min(messageEvery, cfg.Rate.interval()/2), max(messageBurst, 2*cfg.Burst)
-	if s.messages.take(s.hub.clock(), every, burst, 1) > 0 {
+	if s.messages.take(now, every, burst, 1) > 0 {
 		return errFlood
 	}
+	if s.extended != 0 && now-s.extended < idleStep {
+		return nil
+	}
+	s.extended = now
 	return s.conn.SetReadDeadline(time.Now().Add(idleTimeout))
 }
 
@@ -283,6 +309,24 @@ func (s *subscriber) tell(frames ...[]byte) {
 		s.close(byeSlow())
 	}
 	ring(s.wake)
+}
+
+// ack adds an ack to the next frame of acks, and says whether it is the first:
+// then somebody has to ring wake.
+func (s *subscriber) ack(a wire.Ack) (first bool) {
+	s.mu.Lock()
+	full := len(s.acks) > maxAcks
+	if first = len(s.acks) == 0; s.why == nil && !full {
+		if first {
+			s.acks = make([]byte, 0, 256)
+		}
+		s.acks = wire.AppendAck(s.acks, a)
+	}
+	s.mu.Unlock()
+	if full {
+		s.close(byeSlow())
+	}
+	return first
 }
 
 // close ends the connection with b, unless it is ending already. It does not wait.
@@ -351,7 +395,10 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 func (s *subscriber) deliver() error {
 	s.mu.Lock()
 	frames := s.private
-	s.private = nil
+	if len(s.acks) > 0 {
+		frames = append(frames, wire.AppendAcks(nil, s.acks))
+	}
+	s.private, s.acks = nil, nil
 	s.mu.Unlock()
 	return s.send(frames...)
 }

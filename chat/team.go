@@ -60,7 +60,7 @@ func (r *room) gather(p *wire.Partial) {
 	who.seen = r.hub.clock()
 	news := p.N > 0 || who.viewers != p.Viewers
 	who.viewers = p.Viewers
-	who.advance(p.Confirmed)
+	r.advance(who, p.Confirmed)
 	if p.N > who.last && len(who.waiting) < maxWaiting {
 		who.waiting[p.N] = p
 	}
@@ -79,14 +79,16 @@ func (t *team) peer(node string) *peer {
 	return p
 }
 
-// advance notes that partials up to last are in ticks.
-func (p *peer) advance(last uint64) {
+// advance notes that the partials of p up to last are in ticks. Needs mu.
+func (r *room) advance(p *peer, last uint64) {
 	if last <= p.last {
 		return
 	}
 	p.last = last
-	for n := range p.waiting {
+	now := r.hub.clock()
+	for n, w := range p.waiting {
 		if n <= last {
+			r.learn(w, now)
 			delete(p.waiting, n)
 		}
 	}
@@ -134,8 +136,8 @@ func (r *room) countViewers() int {
 			total += p.viewers
 		}
 	}
-	if r.video.state.Live {
-		total += r.video.state.Players
+	if v := r.video.Load(); v.state.Live {
+		total += v.state.Players
 	}
 	return total + own
 }
@@ -202,7 +204,7 @@ func (r *room) deliver(f *wire.Finished) {
 			p = t.peer(m.Node)
 			p.seen = r.hub.clock()
 		}
-		p.advance(m.Last)
+		r.advance(p, m.Last)
 		if m.Node == r.node {
 			own = m.Last
 		}
@@ -214,12 +216,13 @@ func (r *room) deliver(f *wire.Finished) {
 		}
 		r.tape.tick(f.Public, f.Tick.Seq)
 	}
+	r.see(f, r.hub.clock())
 	r.past.tell(f.Tick.Comments)
 	r.pace()
 	acks := r.confirm(own, f)
 	r.mu.Unlock()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))
-	acks.send()
+	acks.ring()
 	ring(r.bells.flush)
 }

@@ -32,7 +32,7 @@ const (
 // per base. Clean(Clean(s)) == Clean(s). It returns s itself, without copying,
 // when nothing has to change.
 func Clean(s string) string {
-	if plain(s) {
+	if ordinary(s, true) && !spaced(s) {
 		return s
 	}
 	// Each step can bring characters together that the step before has yet to
@@ -47,15 +47,33 @@ func Clean(s string) string {
 	return s
 }
 
-// plain reports whether s is printable ASCII without spaces at its ends, which
-// every step leaves as it is.
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+// ordinary reports whether s consists of characters that every step leaves as
+// they are, whatever stands beside them: what most comments are written in. It
+// says so quickly, and never of a text that has a combining mark. wide also
+// allows what only compatibility forms (NFKC) would change.
+func ordinary(s string, wide bool) bool {
+	for _, r := range s {
+		switch {
+		case r >= ' ' && r <= '~',
+			r >= 0x4e00 && r <= 0x9fff,   // CJK ideographs
+			r >= 0x3041 && r <= 0x3096,   // hiragana
+			r >= 0x30a0 && r <= 0x30fe,   // katakana
+			r >= 0xac00 && r <= 0xd7a3,   // hangul syllables
+			r >= 0x3001 && r <= 0x3029,   // CJK punctuation
+			r >= 0x1f300 && r <= 0x1f64f, // emoji
+			r >= 0x1f680 && r <= 0x1f6ff,
+			r >= 0x1f900 && r <= 0x1f9ff:
+		case wide && (r >= 0xff01 && r <= 0xff9f || r == '\u3000'): // full and half width
+		default:
 			return false
 		}
 	}
-	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+	return true
+}
+
+// spaced reports whether s has a space at an end.
+func spaced(s string) bool {
+	return strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") || strings.HasPrefix(s, "\u3000") || strings.HasSuffix(s, "\u3000")
 }
 
 func strip(s string) string {

@@ -46,9 +46,24 @@ func TestClean(t *testing.T) {
 }
 
 func TestCleanKeepsPlainTextAsItIs(t *testing.T) {
-	s := "nothing to do here!"
-	if n := testing.AllocsPerRun(100, func() { text.Clean(s) }); n != 0 {
-		t.Errorf("Clean of plain text allocates %v times, want 0", n)
+	for _, s := range []string{"nothing to do here!", "バルス！！", "主播好厉害啊 👍", "ﾊﾞﾙｽ"} {
+		if n := testing.AllocsPerRun(100, func() { text.Clean(s) }); n != 0 {
+			t.Errorf("Clean(%q) allocates %v times, want 0", s, n)
+		}
+	}
+}
+
+// TestShortCut: what is taken for ordinary is what all steps leave as it is. A
+// zero width space, which goes, sends a text through all of them.
+func TestShortCut(t *testing.T) {
+	for r := rune(0); r < 0x20000; r++ {
+		s := "a" + string(r) + "b"
+		if got, want := text.Clean(s), text.Clean("\u200b"+s); got != want {
+			t.Errorf("Clean of a %U b = %q, by all steps %q", r, got, want)
+		}
+		if got, want := key(s), string(text.AppendKey(nil, norm.NFKC.String(text.Clean(s)))); got != want {
+			t.Errorf("key of a %U b = %q, of its compatibility form %q", r, got, want)
+		}
 	}
 }
 
@@ -110,6 +125,9 @@ func FuzzClean(f *testing.F) {
 		got := text.Clean(s)
 		if again := text.Clean(got); again != got {
 			t.Fatalf("not idempotent: %q -> %q -> %q", s, got, again)
+		}
+		if slow := text.Clean("\u200b" + s); slow != got {
+			t.Fatalf("Clean(%q) = %q, by all steps %q", s, got, slow)
 		}
 		if !utf8.ValidString(got) {
 			t.Fatalf("Clean(%q) = %q, not UTF-8", s, got)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // ErrBadFrame is a bus frame of another version, or not ours at all.
@@ -13,24 +14,54 @@ var ErrBadFrame = errors.New("not a chat bus frame")
 // The first byte of a bus frame says what it is; a later layout takes new
 // letters, so that old and new nodes can tell them apart while a fleet updates.
 const (
-	kindPartial  = 'p'
-	kindFinished = 't'
+	kindPartial  = 'P'
+	kindFinished = 'T'
 )
 
-// Item is one comment on its way into a tick.
-type Item struct {
-	Priority bool   // by the host or a moderator: always shown
-	Comment  []byte // as AppendComment made it
-}
-
-// Partial is what one node adds to the room's next ticks.
+// Partial is what one node adds to the room's next ticks: its view of what was
+// said there, merged by key. The comments themselves are in the log.
 type Partial struct {
 	Node      string
-	N         uint64 // running number of this node, from 1; 0 = carries nothing that counts (a heartbeat)
-	Confirmed uint64 // everything up to this number is known to be in a tick
-	Viewers   int    // subscribers of this node
-	Likes     uint64 // since the partial before
-	Items     []Item
+	N         uint64   // running number of this node, from 1; 0 = carries nothing that counts (a heartbeat)
+	Confirmed uint64   // everything up to this number is known to be in a tick
+	Viewers   int      // subscribers of this node
+	Likes     uint64   // since the partial before
+	Said      [][]byte // comments by the host and moderators: always shown
+	Keys      []Key
+	Singles   Singles // keys that were said once and stand back
+}
+
+// Key is how often one thing was said.
+type Key struct {
+	Hash    uint64
+	Count   uint64
+	Comment []byte // the first of them, when it may be shown; as AppendComment made it
+}
+
+// Singles is a list of key hashes, eight bytes each.
+type Singles []byte
+
+// Append appends hash.
+func (s Singles) Append(hash uint64) Singles { return binary.LittleEndian.AppendUint64(s, hash) }
+
+// All yields the hashes.
+func (s Singles) All() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for ; len(s) >= 8; s = s[8:] {
+			if !yield(binary.LittleEndian.Uint64(s)) {
+				return
+			}
+		}
+	}
+}
+
+// Count is the number of comments in p.
+func (p *Partial) Count() uint64 {
+	n := uint64(len(p.Said) + len(p.Singles)/8)
+	for _, k := range p.Keys {
+		n += k.Count
+	}
+	return n
 }
 
 // AppendPartial appends p as a bus frame.
@@ -41,15 +72,17 @@ func AppendPartial(dst []byte, p Partial) []byte {
 	dst = binary.AppendUvarint(dst, p.Confirmed)
 	dst = binary.AppendUvarint(dst, uint64(p.Viewers))
 	dst = binary.AppendUvarint(dst, p.Likes)
-	dst = binary.AppendUvarint(dst, uint64(len(p.Items)))
-	for _, it := range p.Items {
-		flag := byte(0)
-		if it.Priority {
-			flag = 1
-		}
-		dst = appendBytes(append(dst, flag), it.Comment)
+	dst = binary.AppendUvarint(dst, uint64(len(p.Said)))
+	for _, c := range p.Said {
+		dst = appendBytes(dst, c)
 	}
-	return dst
+	dst = binary.AppendUvarint(dst, uint64(len(p.Keys)))
+	for _, k := range p.Keys {
+		dst = binary.LittleEndian.AppendUint64(dst, k.Hash)
+		dst = binary.AppendUvarint(dst, k.Count)
+		dst = appendBytes(dst, k.Comment)
+	}
+	return appendBytes(dst, p.Singles)
 }
 
 // Merged says up to which partial a node's comments are in ticks.
@@ -63,6 +96,7 @@ type Merged struct {
 type Finished struct {
 	Epoch    string
 	Tick     Tick     // Tick.Comments: those shown
+	Keys     []uint64 // of Tick.Comments, in their order; 0 = has none, because nothing is merged with it
 	Merged   []Merged // all nodes the leader knows
 	Comments uint64   // counted in the room so far, this tick's included
 	Public   []byte   // the tick message for subscribers; made by AppendFinished
@@ -84,9 +118,21 @@ func AppendFinished(dst []byte, f Finished) []byte {
 		dst = appendBytes(dst, m.Node)
 		dst = binary.AppendUvarint(dst, m.Last)
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(f.Tick.Combos)))
+	for _, k := range f.Tick.Combos {
+		dst = binary.LittleEndian.AppendUint64(dst, k.Key)
+		dst = appendBytes(dst, k.ID)
+		dst = binary.AppendUvarint(dst, k.Delta)
+		dst = binary.AppendUvarint(dst, k.Total)
+	}
 	dst = binary.AppendUvarint(dst, uint64(first))
 	dst = binary.AppendUvarint(dst, uint64(len(f.Tick.Comments)))
-	for _, c := range f.Tick.Comments {
+	for i, c := range f.Tick.Comments {
+		key := uint64(0)
+		if i < len(f.Keys) {
+			key = f.Keys[i]
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, key)
 		dst = binary.AppendUvarint(dst, uint64(len(c)))
 	}
 	return append(dst, public...)
@@ -116,12 +162,14 @@ func ParseFrame(frame []byte) (any, error) {
 
 func (d *decoder) partial() *Partial {
 	p := &Partial{Node: string(d.bytes()), N: d.uint(), Confirmed: d.uint(), Viewers: int(d.uint()), Likes: d.uint()}
-	n := d.count()
-	p.Items = make([]Item, 0, n)
-	for range n {
-		p.Items = append(p.Items, Item{Priority: d.byte() == 1, Comment: d.bytes()})
+	for range d.count() {
+		p.Said = append(p.Said, d.bytes())
 	}
-	d.bad = d.bad || len(d.rest) != 0
+	for range d.count() {
+		p.Keys = append(p.Keys, Key{Hash: d.hash(), Count: d.uint(), Comment: d.optional()})
+	}
+	p.Singles = d.optional()
+	d.bad = d.bad || len(d.rest) != 0 || len(p.Singles)%8 != 0
 	return p
 }
 
@@ -132,9 +180,13 @@ func (d *decoder) finished() *Finished {
 	for range d.count() {
 		f.Merged = append(f.Merged, Merged{Node: string(d.bytes()), Last: d.uint()})
 	}
+	for range d.count() {
+		f.Tick.Combos = append(f.Tick.Combos, Combo{Key: d.hash(), ID: string(d.bytes()), Delta: d.uint(), Total: d.uint()})
+	}
 	at := d.uint()
 	lengths := make([]uint64, d.count())
 	for i := range lengths {
+		f.Keys = append(f.Keys, d.hash())
 		lengths[i] = d.uint()
 	}
 	f.Public = d.rest
@@ -178,14 +230,22 @@ func (d *decoder) count() int {
 	return int(n)
 }
 
-func (d *decoder) byte() byte {
-	if len(d.rest) == 0 {
-		d.bad = true
+func (d *decoder) hash() uint64 {
+	if len(d.rest) < 8 {
+		d.bad, d.rest = true, nil
 		return 0
 	}
-	b := d.rest[0]
-	d.rest = d.rest[1:]
-	return b
+	v := binary.LittleEndian.Uint64(d.rest)
+	d.rest = d.rest[8:]
+	return v
+}
+
+// optional is nil when there are none.
+func (d *decoder) optional() []byte {
+	if b := d.bytes(); len(b) > 0 {
+		return b
+	}
+	return nil
 }
 
 func (d *decoder) bytes() []byte {
@@ -195,7 +255,7 @@ func (d *decoder) bytes() []byte {
 	return b
 }
 
-func appendBytes[T string | []byte](dst []byte, s T) []byte {
+func appendBytes[T string | ~[]byte](dst []byte, s T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
@@ -204,8 +264,17 @@ type Batch struct {
 	Node     string
 	N        uint64 // of the partial that carries the same comments
 	T        int64  // wall clock, ms
+	Comments []byte // as AppendComment made them, a comma between
+	CIDs     []byte // of the comments, in their order: JSON strings, a comma between
+}
+
+// Logged is a batch as it is read back.
+type Logged struct {
+	Node     string
+	N        uint64
+	T        int64
 	Comments [][]byte
-	CIDs     []string // of the comments, in their order
+	CIDs     []string
 }
 
 // AppendBatch appends b as {"v":1,"node":…,"n":…,"t":…,"c":[C…],"cid":[…]}.
@@ -213,19 +282,13 @@ func AppendBatch(dst []byte, b Batch) []byte {
 	dst = appendString(append(dst, `{"v":1,"node":`...), b.Node)
 	dst = appendUint(append(dst, `,"n":`...), b.N)
 	dst = appendUint(append(dst, `,"t":`...), uint64(b.T))
-	dst = appendList(append(dst, `,"c":[`...), b.Comments)
-	dst = append(dst, `],"cid":[`...)
-	for i, cid := range b.CIDs {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, cid)
-	}
+	dst = append(append(dst, `,"c":[`...), b.Comments...)
+	dst = append(append(dst, `],"cid":[`...), b.CIDs...)
 	return append(dst, ']', '}')
 }
 
 // ParseBatch decodes what AppendBatch made.
-func ParseBatch(b []byte) (Batch, error) {
+func ParseBatch(b []byte) (Logged, error) {
 	var v struct {
 		Node string            `json:"node"`
 		N    uint64            `json:"n"`
@@ -234,12 +297,12 @@ func ParseBatch(b []byte) (Batch, error) {
 		CID  []string          `json:"cid"`
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
-		return Batch{}, fmt.Errorf("parse log batch: %w", err)
+		return Logged{}, fmt.Errorf("parse log batch: %w", err)
 	}
-	out := Batch{Node: v.Node, N: v.N, T: v.T, CIDs: v.CID}
+	out := Logged{Node: v.Node, N: v.N, T: v.T, CIDs: v.CID}
 	for _, c := range v.C {
 		if CommentID(c) == nil {
-			return Batch{}, fmt.Errorf("parse log batch: %w", ErrBadFrame)
+			return Logged{}, fmt.Errorf("parse log batch: %w", ErrBadFrame)
 		}
 		out.Comments = append(out.Comments, c)
 	}

@@ -45,6 +45,9 @@ func ParseClient(frame []byte) (Client, error) {
 	if !utf8.Valid(frame) {
 		return Client{}, ErrNotUTF8
 	}
+	if m, ok := scanSend(string(frame)); ok {
+		return m, nil
+	}
 	var m Client
 	if first := bytes.TrimLeft(frame, " \t\r\n"); len(first) == 0 || first[0] != '{' {
 		return Client{}, ErrBadJSON

@@ -32,15 +32,49 @@ func AppendComment(dst []byte, c Comment) []byte {
 
 // CommentID returns the id of an encoded comment, nil when it is none.
 func CommentID(comment []byte) []byte {
-	if len(comment) < 3 || comment[0] != '[' || comment[1] != '"' {
+	if len(comment) < 2 || comment[0] != '[' {
 		return nil
 	}
-	for i := 2; i < len(comment); i++ {
-		if comment[i] == '"' {
-			return comment[2:i]
+	id, _ := leadingString(comment[1:])
+	return id
+}
+
+// CommentAuthor returns the author's id as it stands in an encoded comment, nil
+// when it is none.
+func CommentAuthor(comment []byte) []byte {
+	if len(comment) < 2 || comment[0] != '[' {
+		return nil
+	}
+	_, rest := leadingString(comment[1:])
+	if len(rest) == 0 || rest[0] != ',' {
+		return nil
+	}
+	i := 1
+	for i < len(rest) && rest[i] != ',' { // the moment, a number
+		i++
+	}
+	if i == len(rest) {
+		return nil
+	}
+	author, _ := leadingString(rest[i+1:])
+	return author
+}
+
+// leadingString returns the inside of the JSON string that b begins with, and
+// what follows.
+func leadingString(b []byte) (inside, rest []byte) {
+	if len(b) == 0 || b[0] != '"' {
+		return nil, nil
+	}
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return b[1:i], b[i+1:]
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // Tick is one frame of comments for every subscriber.
@@ -51,6 +85,14 @@ type Tick struct {
 	Likes    uint64 // of the room, in total
 	Rest     int
 	Comments [][]byte
+	Combos   []Combo
+}
+
+// Combo is what one tick adds to a comment that others have said too.
+type Combo struct {
+	Key          uint64 // between nodes only
+	ID           string // of the comment
+	Delta, Total uint64 // Total counts the comment itself
 }
 
 // AppendTick appends the tick message, and returns the offset in dst where the
@@ -63,31 +105,42 @@ func AppendTick(dst []byte, t Tick) (out []byte, comments int) {
 	dst = append(dst, `,"c":[`...)
 	comments = len(dst)
 	dst = appendList(dst, t.Comments)
-	dst = strconv.AppendInt(append(dst, `],"k":[],"rest":`...), int64(t.Rest), 10)
+	dst = append(dst, `],"k":[`...)
+	for i, k := range t.Combos {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, '['), k.ID)
+		dst = appendUint(append(dst, ','), k.Delta)
+		dst = append(appendUint(append(dst, ','), k.Total), ']')
+	}
+	dst = strconv.AppendInt(append(dst, `],"rest":`...), int64(t.Rest), 10)
 	return append(dst, '}'), comments
 }
 
 // Ack is the fate of one sent comment.
 type Ack struct {
 	CID, ID, Status string
-	Reason          string // rejected only
+	Note            string // rejected: the reason; merged: the id of the comment it was merged into
 }
 
-// AppendAcks appends the acks message.
-func AppendAcks(dst []byte, acks []Ack) []byte {
-	dst = append(dst, `{"op":"acks","a":[`...)
-	for i, a := range acks {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(append(dst, '['), a.CID)
-		dst = appendString(append(dst, ','), a.ID)
-		dst = appendString(append(dst, ','), a.Status)
-		if a.Reason != "" {
-			dst = appendString(append(dst, ','), a.Reason)
-		}
-		dst = append(dst, ']')
+// AppendAck appends one ack to an acks message that AppendAcks completes.
+func AppendAck(dst []byte, a Ack) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, ',')
 	}
+	dst = appendString(append(dst, '['), a.CID)
+	dst = appendString(append(dst, ','), a.ID)
+	dst = appendString(append(dst, ','), a.Status)
+	if a.Note != "" {
+		dst = appendString(append(dst, ','), a.Note)
+	}
+	return append(dst, ']')
+}
+
+// AppendAcks appends the acks message of what AppendAck collected.
+func AppendAcks(dst, acks []byte) []byte {
+	dst = append(append(dst, `{"op":"acks","a":[`...), acks...)
 	return append(dst, ']', '}')
 }
 
@@ -250,22 +303,25 @@ func appendUint(dst []byte, n uint64) []byte { return strconv.AppendUint(dst, n,
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	from := 0 // not yet appended
 	for i := 0; i < len(s); {
 		c := s[i]
+		size := 1
 		switch {
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if size = n; r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[from:i]...), "\ufffd"...)
+				from = i + 1
+			}
 		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
+			dst = append(append(dst, s[from:i]...), '\\', c)
+			from = i + 1
 		case c < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, size := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
-			continue
+			dst = append(append(dst, s[from:i]...), '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			from = i + 1
 		}
-		i++
+		i += size
 	}
-	return append(dst, '"')
+	return append(append(dst, s[from:]...), '"')
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -20,19 +21,26 @@ func comment(id, text string) []byte {
 
 func TestMessages(t *testing.T) {
 	c := comment("i1", `草"\`)
-	tick, at := wire.AppendTick(nil, wire.Tick{Seq: 42, T: 7, Viewers: 3, Likes: 9, Rest: 2, Comments: [][]byte{c, c}})
+	tick, at := wire.AppendTick(nil, wire.Tick{
+		Seq: 42, T: 7, Viewers: 3, Likes: 9, Rest: 2, Comments: [][]byte{c, c},
+		Combos: []wire.Combo{{Key: 5, ID: "i1", Delta: 2, Total: 3}, {Key: 6, ID: "i0", Delta: 1, Total: 9}},
+	})
 	if !bytes.HasPrefix(tick[at:], c) {
 		t.Errorf("comments start at %d, which is %q", at, tick[at:])
+	}
+	var acks []byte
+	for _, a := range []wire.Ack{{"c1", "i1", "shown", ""}, {"c2", "", "rejected", "too_long"}, {"c3", "i3", "merged", "i1"}} {
+		acks = wire.AppendAck(acks, a)
 	}
 	policy := wire.Policy{Tick: 100, Delay: 400, Rate: 0.5, Burst: 3, Runes: 200, Bytes: 600}
 	session := wire.Session{Phase: "live", Session: "s1", Epoch: "k3", Live: true, Players: 2}
 	you := wire.You{ID: "a1", Nick: "小明", Role: "viewer", Token: "t.t"}
 	for _, m := range []struct{ what, got, want string }{
 		{"comment", string(c), `["i1",1790000000123,"a1","小明","草\"\\","scroll","#ffffff","viewer"]`},
-		{"tick", string(tick), `{"op":"tick","seq":42,"t":7,"viewers":3,"likes":9,"c":[` + string(c) + `,` + string(c) + `],"k":[],"rest":2}`},
+		{"tick", string(tick), `{"op":"tick","seq":42,"t":7,"viewers":3,"likes":9,"c":[` + string(c) + `,` + string(c) + `],"k":[["i1",2,3],["i0",1,9]],"rest":2}`},
 		{
-			"acks", string(wire.AppendAcks(nil, []wire.Ack{{"c1", "i1", "shown", ""}, {"c2", "", "rejected", "too_long"}})),
-			`{"op":"acks","a":[["c1","i1","shown"],["c2","","rejected","too_long"]]}`,
+			"acks", string(wire.AppendAcks(nil, acks)),
+			`{"op":"acks","a":[["c1","i1","shown"],["c2","","rejected","too_long"],["c3","i3","merged","i1"]]}`,
 		},
 		{
 			"welcome", string(wire.AppendWelcome(nil, wire.Welcome{
@@ -112,14 +120,20 @@ func TestValidCID(t *testing.T) {
 func partial() wire.Partial {
 	return wire.Partial{
 		Node: "n1", N: 300, Confirmed: 299, Viewers: 5, Likes: 8,
-		Items: []wire.Item{{Priority: true, Comment: comment("i1", "a")}, {Comment: comment("i2", "b")}},
+		Said:    [][]byte{comment("i1", "a")},
+		Keys:    []wire.Key{{Hash: 1 << 63, Count: 7, Comment: comment("i2", "b")}, {Hash: 2, Count: 300}},
+		Singles: wire.Singles(nil).Append(5).Append(1 << 40),
 	}
 }
 
 func finished() wire.Finished {
 	return wire.Finished{
-		Epoch:    "e1",
-		Tick:     wire.Tick{Seq: 42, T: 1_790_000_000_000, Viewers: 3, Likes: 9, Rest: 2, Comments: [][]byte{comment("i1", "a"), comment("i2", "b")}},
+		Epoch: "e1",
+		Tick: wire.Tick{
+			Seq: 42, T: 1_790_000_000_000, Viewers: 3, Likes: 9, Rest: 2, Comments: [][]byte{comment("i1", "a"), comment("i2", "b")},
+			Combos: []wire.Combo{{Key: 9, ID: "i2", Delta: 3, Total: 4}, {Key: 1 << 63, ID: "i0", Delta: 300, Total: 143_199}},
+		},
+		Keys:     []uint64{0, 9},
 		Merged:   []wire.Merged{{"n1", 300}, {"n2", 1}},
 		Comments: 1000,
 	}
@@ -151,8 +165,10 @@ func TestBusRoundTrip(t *testing.T) {
 }
 
 func TestBatchRoundTrip(t *testing.T) {
-	want := wire.Batch{Node: "n1", N: 3, T: 5, Comments: [][]byte{comment("i1", "a"), comment("i2", "b")}, CIDs: []string{"c1", "c2"}}
-	text := wire.AppendBatch(nil, want)
+	want := wire.Logged{Node: "n1", N: 3, T: 5, Comments: [][]byte{comment("i1", "a"), comment("i2", "b")}, CIDs: []string{"c1", "c2"}}
+	text := wire.AppendBatch(nil, wire.Batch{
+		Node: "n1", N: 3, T: 5, Comments: bytes.Join(want.Comments, []byte(",")), CIDs: []byte(`"c1","c2"`),
+	})
 	got, err := wire.ParseBatch(text)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("batch = %+v, %v, want %+v", got, err, want)
@@ -170,6 +186,61 @@ func TestCommentID(t *testing.T) {
 			t.Errorf("CommentID(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+func TestCommentAuthor(t *testing.T) {
+	for in, want := range map[string]string{
+		string(comment("i1", "a")): "a1", `["a\"b",5,"x\\","n"]`: `x\\`, `["a",5]`: "", `["a"]`: "", `["a",5,6]`: "", "": "", `[`: "", `["a",5,"`: "",
+	} {
+		if got := string(wire.CommentAuthor([]byte(in))); got != want {
+			t.Errorf("CommentAuthor(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestPartialCount(t *testing.T) {
+	p := partial()
+	if got := p.Count(); got != 1+7+300+2 {
+		t.Errorf("count = %d, want 310", got)
+	}
+	if got := slices.Collect(p.Singles.All()); !slices.Equal(got, []uint64{5, 1 << 40}) {
+		t.Errorf("singles = %d", got)
+	}
+}
+
+// TestScanIsTaken: what pages send does not go to the general decoder, which
+// allocates more than the one string.
+func TestScanIsTaken(t *testing.T) {
+	frame := []byte(`{"op":"send","cid":"k3-17","text":"バルス!!","pdt":1790000000123,"mode":"scroll","color":"#ffffff"}`)
+	if n := testing.AllocsPerRun(100, func() { _, _ = wire.ParseClient(frame) }); n != 1 {
+		t.Errorf("a send takes %v allocations, want 1", n)
+	}
+}
+
+// FuzzScan: the scanner and the general decoder, which a further key brings in,
+// say the same.
+func FuzzScan(f *testing.F) {
+	f.Add(`{"op":"send","cid":"a","text":"b","pdt":5,"mode":"top","color":"#ffffff"}`)
+	f.Add(`{ "text" : "b\\u0041" , "op":"send", "pdt":-1 }`)
+	f.Add(`{"op":"send","op":"like","pdt":01}`)
+	f.Add(`{"op":"send","pdt":1e3,"OP":"x","cid":null} `)
+	f.Add(`{"op":"send",}`)
+	f.Add(`{"op":"send"}{`)
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := wire.ParseClient([]byte(s))
+		at := strings.IndexByte(s, '{')
+		if at < 0 || !utf8.ValidString(s) {
+			return
+		}
+		general := s[:at+1] + `"future":1,` + s[at+1:]
+		want, err2 := wire.ParseClient([]byte(general))
+		if strings.HasPrefix(strings.TrimLeft(s[at+1:], " \t\r\n"), "}") {
+			return // a comma before the brace is another mistake
+		}
+		if (err == nil) != (err2 == nil) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q = %+v, %v; by the general decoder %+v, %v", s, got, err, want, err2)
+		}
+	})
 }
 
 func FuzzParseClient(f *testing.F) {
@@ -211,6 +282,20 @@ func FuzzString(f *testing.F) {
 			t.Fatalf("%q -> %s -> %q, %v", s, b, m.Code, err)
 		}
 	})
+}
+
+func BenchmarkParseClient(b *testing.B) {
+	for name, frame := range map[string]string{
+		"send": `{"op":"send","cid":"k3-17","text":"バルス!!","pdt":1790000000123}`,
+		"else": `{"op":"send","cid":"k3-17","text":"バルス\u0021!","pdt":1790000000123}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = wire.ParseClient([]byte(frame))
+			}
+		})
+	}
 }
 
 func BenchmarkAppendComment(b *testing.B) {
