@@ -43,6 +43,9 @@ type Config struct {
 	// MaxConnsPerAddr bounds the WebSockets of one client address (a /64 for
 	// IPv6). A school or a company may share one address. Default 200.
 	MaxConnsPerAddr int `yaml:"max_conns_per_addr"`
+	// Keep is how long what was said stays on disk, in whole days; 0 is for ever. A
+	// quiet room has kilobytes a day, 1,000 comments a second have 20 GB. Default 720h.
+	Keep time.Duration `yaml:"keep"`
 	// MaxRooms bounds the rooms open on this node at once; each costs two
 	// goroutines and three broker calls a second. Default 1000.
 	MaxRooms int `yaml:"max_rooms"`
@@ -58,7 +61,7 @@ type RedisConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Broker: BrokerMemory, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
-		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, MaxRooms: 1000,
+		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, Keep: 30 * 24 * time.Hour, MaxRooms: 1000,
 	}
 }
 
@@ -77,6 +80,7 @@ func (c Config) Validate() error {
 	fail(c.TickMin >= 20*time.Millisecond && c.TickMin <= tickMax, "tick_min", c.TickMin, "20ms to 1s")
 	fail(c.MaxShownPerSecond >= 1 && c.MaxShownPerSecond <= 1000, "max_shown_per_second", c.MaxShownPerSecond, "1 to 1000")
 	fail(c.MaxConnsPerAddr >= 1, "max_conns_per_addr", c.MaxConnsPerAddr, "at least 1")
+	fail(c.Keep == 0 || c.Keep >= 24*time.Hour, "keep", c.Keep, "0 (for ever) or at least 24h")
 	fail(c.MaxRooms >= 1, "max_rooms", c.MaxRooms, "at least 1")
 	for _, o := range c.AllowedOrigins {
 		fail(validOrigin(o), "allowed_origins", o, `"*" or scheme://host[:port] without a path`)

@@ -52,6 +52,7 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 	}
 	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/ws", d.socket)
 	d.mux.HandleFunc("GET /chat/v1/rooms", d.rooms)
+	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/segments/{file}", d.segment)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not_found", "there is nothing at this address")
 	})
@@ -133,6 +134,19 @@ func (d *door) listed(origin string) bool {
 	return slices.Contains(d.origins, "*") || slices.Contains(d.origins, origin)
 }
 
+// share lets pages of the allowed origins read the answer.
+func (d *door) share(w http.ResponseWriter, r *http.Request) {
+	if slices.Contains(d.origins, "*") {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // one answer for all of them
+		return
+	}
+	w.Header().Add("Vary", "Origin")
+	// The origin is only ever echoed from the list, and never with credentials.
+	if origin := r.Header.Get("Origin"); origin != "" && d.listed(strings.ToLower(origin)) {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+}
+
 // rooms lists the rooms open on this node with their viewers on all nodes.
 func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 	type item struct {
@@ -144,11 +158,7 @@ func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 		list = append(list, item{rm.name, rm.viewers()})
 	}
 	slices.SortFunc(list, func(a, b item) int { return cmp.Compare(a.Room, b.Room) })
-	w.Header().Add("Vary", "Origin")
-	// The origin is only ever echoed from the list, and never with credentials.
-	if origin := r.Header.Get("Origin"); origin != "" && d.listed(strings.ToLower(origin)) {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-	}
+	d.share(w, r)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, map[string]any{"rooms": list})
 }

@@ -56,6 +56,7 @@ func (r *room) lead() {
 			r.open()
 		}
 		r.finish(&l)
+		r.keeper.leads.Store(l.held)
 		timer.Reset(r.leadDue(&l))
 	}
 }
@@ -118,6 +119,8 @@ func (r *room) clear(l *leadership) {
 // resign gives the lease back, so that others need not wait for its end.
 func (r *room) resign(l *leadership) {
 	r.finish(l)
+	r.keeper.leads.Store(l.held)
+	r.tidy(true)
 	if !l.held {
 		return
 	}
@@ -225,7 +228,7 @@ func (r *room) done(l *leadership, f *wire.Finished) {
 // compose needs mu. It changes nothing: until the tick is published its
 // partials stay where they are.
 func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
-	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments}
+	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments, Archived: r.news.archived}
 	f.Tick = wire.Tick{Seq: l.seq + 1, T: r.hub.now().UnixMilli(), Viewers: r.countViewers(), Likes: r.team.likes}
 	l.tally.reset()
 	for _, node := range r.team.nodes() {

@@ -218,6 +218,7 @@ func (r *room) deliver(f *wire.Finished) {
 	}
 	r.see(f, r.hub.clock())
 	r.past.tell(f.Tick.Comments)
+	r.shelve(f)
 	r.pace()
 	acks := r.confirm(own, f)
 	r.mu.Unlock()

@@ -60,9 +60,9 @@ func (a *Archive) Segment(room string, t int64) ([]byte, error) {
 	return body, err
 }
 
-// PutSegment replaces the segment of a room at t in one step; durable = it
-// survives a power cut from then on.
-func (a *Archive) PutSegment(room string, t int64, body []byte, durable bool) error {
+// PutSegment replaces the segment of a room at t in one step; it survives a power
+// cut from then on.
+func (a *Archive) PutSegment(room string, t int64, body []byte) error {
 	dir := segmentDir(room, t)
 	if err := a.root.MkdirAll(dir, dirMode); err != nil {
 		return err
@@ -73,14 +73,14 @@ func (a *Archive) PutSegment(room string, t int64, body []byte, durable bool) er
 		return err
 	}
 	_, err = f.Write(body)
-	if err == nil && durable {
+	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		_ = a.root.Remove(name + ".new") // on a full disk every byte counts
 		return err
 	}
-	if err = a.root.Rename(name+".new", name); err != nil || !durable {
+	if err = a.root.Rename(name+".new", name); err != nil {
 		return err
 	}
 	return a.syncDir(dir)

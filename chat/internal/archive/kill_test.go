@@ -49,7 +49,7 @@ func TestWriter(t *testing.T) {
 		if err := l.Write(); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.PutSegment("live", at, fmt.Appendf(nil, `{"t":%d,"c":[],"k":[]}`, at), false); err != nil {
+		if err := a.PutSegment("live", at, fmt.Appendf(nil, `{"t":%d,"c":[],"k":[]}`, at)); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("written", n)

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -43,6 +44,17 @@ func (d Deletion) has(c shown) bool {
 	}
 	var author string
 	return json.Unmarshal([]byte(`"`+c.author+`"`), &author) == nil && author == d.Who
+}
+
+// mayConcern says whether it is worth it to take a rendered segment apart.
+func (d Deletion) mayConcern(body []byte) bool {
+	if d.Who != "" {
+		quoted, err := json.Marshal(d.Who)
+		if err != nil || bytes.Contains(body, quoted) || bytes.ContainsAny(quoted[1:len(quoted)-1], `\\`) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.IDs, func(id string) bool { return bytes.Contains(body, []byte(id)) })
 }
 
 // Disk is where segments are kept that are no longer in RAM. nil bodies are those
@@ -109,6 +121,9 @@ func (s *Shelf) Delete(d Deletion, from int64) {
 	if s.disk != nil {
 		for _, t := range s.disk.Segments(from) {
 			if _, open := s.segs[t]; open {
+				continue
+			}
+			if body := s.disk.Segment(t); !d.mayConcern(body) {
 				continue
 			}
 			if seg := s.read(t); seg != nil && len(seg.remove(d)) > 0 {

@@ -99,6 +99,7 @@ type Finished struct {
 	Keys     []uint64 // of Tick.Comments, in their order; 0 = has none, because nothing is merged with it
 	Merged   []Merged // all nodes the leader knows
 	Comments uint64   // counted in the room so far, this tick's included
+	Archived string   // entry of the room's log up to which everything is on a disk
 	Public   []byte   // the tick message for subscribers; made by AppendFinished
 }
 
@@ -113,6 +114,7 @@ func AppendFinished(dst []byte, f Finished) []byte {
 	dst = binary.AppendUvarint(dst, f.Tick.Likes)
 	dst = binary.AppendUvarint(dst, uint64(f.Tick.Rest))
 	dst = binary.AppendUvarint(dst, f.Comments)
+	dst = appendBytes(dst, f.Archived)
 	dst = binary.AppendUvarint(dst, uint64(len(f.Merged)))
 	for _, m := range f.Merged {
 		dst = appendBytes(dst, m.Node)
@@ -177,6 +179,7 @@ func (d *decoder) finished() *Finished {
 	f := &Finished{Epoch: string(d.bytes())}
 	f.Tick = Tick{Seq: d.uint(), T: int64(d.uint()), Viewers: int(d.uint()), Likes: d.uint(), Rest: int(d.uint())}
 	f.Comments = d.uint()
+	f.Archived = string(d.bytes())
 	for range d.count() {
 		f.Merged = append(f.Merged, Merged{Node: string(d.bytes()), Last: d.uint()})
 	}
