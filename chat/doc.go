@@ -10,6 +10,9 @@
 // Every node puts that one prepared frame on its tape (deliver); each
 // subscriber's writer follows the tape with a pointer (follow); who wrote gets acks.
 //
+// A node that hears a number too high, or whose link came back, or that opens a room,
+// reads the ticks between from the store (fill, adopt) and delivers them in order.
+//
 // Invariants
 //
 //   - Over all nodes, and when nothing is on its way: logged = accepted = shown +
@@ -19,6 +22,8 @@
 //     confirms it; a tick's bus frame names the last merged partial of every node, so
 //     that the next leader goes on where the last one stopped; a late partial
 //     goes into the next tick.
+//   - Every tick of an epoch reaches every subscriber, in order and once, or a gap
+//     names it.
 //   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
 //   - No lock is held during a call of the broker or a write to a socket.
@@ -31,6 +36,13 @@
 //   - Partials with running numbers, kept by every node until confirmed, over
 //     trusting publish: pub/sub loses silently, and the leader may die between the
 //     partial and the tick. It costs one number per node in a tick's bus frame.
+//   - Ticks that were missed are read by the lead loop, over a loop of their own: the
+//     next leader must know what the last tick confirmed before he merges. The bus is a
+//     hint that there is news; the log is what counts.
+//   - Late ticks do not count as being behind, over skipping: a back-fill comes in one
+//     gasp, and nobody was slow.
+//   - Ticks before the ring are read once for all who come back within seconds, over a
+//     reading for each: after a fault they come by the thousand, for the same ones.
 //   - Ticks follow comments at the least interval, over a ticker: a lone comment
 //     is seen at once, and a silent room costs two wake-ups a second.
 //   - A shared tape with a pointer per subscriber, over a queue per subscriber:

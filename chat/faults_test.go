@@ -27,6 +27,7 @@ type flaky struct {
 	appendNo bool
 	appendDn bool // Append works and says that it did not
 	leadNo   bool
+	ticksNo  bool
 }
 
 func newFlaky(b chat.Broker) *flaky { return &flaky{Broker: b, handlers: make(map[*gate]struct{})} }
@@ -66,6 +67,8 @@ func (f *flaky) set(change func(*flaky)) {
 		}
 	}
 }
+
+func (f *flaky) dropAlso(nth int) { f.set(func(f *flaky) { f.dropNth = nth }) }
 
 func (f *flaky) fails() error {
 	f.mu.Lock()
@@ -110,8 +113,11 @@ func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) (s
 }
 
 func (f *flaky) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
-	if err := f.fails(); err != nil {
-		return nil, err
+	f.mu.Lock()
+	no := f.ticksNo
+	f.mu.Unlock()
+	if err := f.fails(); err != nil || no {
+		return nil, errors.Join(err, chat.ErrUnavailable)
 	}
 	return f.Broker.Ticks(ctx, room, after, n)
 }
@@ -182,6 +188,23 @@ func onlyOnce(t *testing.T, p, writer *page, name string, times int) (shown int)
 	return shown
 }
 
+// inOrder checks that p saw every tick since its welcome, each once.
+func inOrder(t *testing.T, p *page) {
+	t.Helper()
+	last := p.welcome.Seq
+	for _, m := range p.messages() {
+		switch {
+		case m.Op == "gap":
+			t.Errorf("told of a gap from %d to %d", m.From, m.To)
+		case m.Op == "tick" && m.Seq != last+1:
+			t.Errorf("tick %d after %d", m.Seq, last)
+		}
+		if m.Op == "tick" {
+			last = m.Seq
+		}
+	}
+}
+
 func TestLeaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, ways, pages := pair(t)
@@ -205,9 +228,12 @@ func TestLeaderIsCutOff(t *testing.T) {
 		pages[0].await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
 		pages[0].say("cut", "again")
 		pages[1].shown("again")
-		pages[0].await("gap", func(m message) bool { return m.Op == "gap" })
-		if got := onlyOnce(t, pages[1], pages[1], "b", 30); got != 30 {
-			t.Errorf("%d of 30 shown on the healthy node", got)
+		for i, p := range pages { // the cut-off one read what it had missed
+			p.shown("again")
+			if got := onlyOnce(t, p, pages[1], "b", 30); got != 30 {
+				t.Errorf("%d of 30 shown on node %d", got, i)
+			}
+			inOrder(t, p)
 		}
 		time.Sleep(3 * time.Second) //nolint:forbidigo // fake time
 		if _, degraded := nodes[0].hub.Degraded(); degraded {
@@ -251,6 +277,7 @@ func TestLeaderStops(t *testing.T) {
 func TestLossyBus(t *testing.T) {
 	for name, breakIt := range map[string]func(leader, follower *flaky){
 		"the leader misses frames":           func(leader, _ *flaky) { leader.dropNth = 3 },
+		"the other node misses frames":       func(_, follower *flaky) { follower.dropAlso(3) },
 		"advance works but says it does not": func(leader, _ *flaky) { leader.doubtNth = 4 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,12 +299,65 @@ func TestLossyBus(t *testing.T) {
 					}
 					for _, p := range pages {
 						onlyOnce(t, p, writer, fmt.Sprint(i), 50)
+						inOrder(t, p)
 					}
 				}
 				balanced(t, taken, nodes[:]...)
 			})
 		})
 	}
+}
+
+// TestRoomOpensLate: a node that opens a room which others have used for long knows
+// its counts, and who was on another node can resume there.
+func TestRoomOpensLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, ways, pages := pair(t)
+		chatter(pages[0], "x", 300, 100*time.Millisecond)
+		pages[1].shown("xc299")
+		seq := pages[0].await("the last", func(m message) bool { return m.Op == "tick" && m.Seq >= 290 }).Seq
+		third := start(t, setup{broker: ways[0].Broker, pipes: true})
+		for _, back := range []uint64{10, 100, 200} {
+			p := third.join(t, "live", map[string]any{"resume": map[string]any{"epoch": pages[0].welcome.Epoch, "seq": seq - back}})
+			p.shown("xc299")
+			if !p.welcome.Resumed || p.welcome.Counters.Comments != 302 || len(p.welcome.History) != 0 {
+				t.Errorf("%d ticks back: welcome = %+v", back, p.welcome)
+			}
+			p.welcome.Seq = seq - back
+			inOrder(t, p)
+		}
+		p := third.join(t, "live", nil)
+		if h := p.welcome.History; len(h) != 50 || h[49][4] != "xc299" || h[0][4] != "xc250" {
+			t.Errorf("history of %d: %v", len(h), h)
+		}
+		for _, n := range nodes {
+			n.stop()
+		}
+		p.say("next", "next") // numbered and counted by a node that never heard the others' last
+		p.shown("next")
+		inOrder(t, p)
+		if late := third.join(t, "live", nil); late.welcome.Counters.Comments != 303 {
+			t.Errorf("counters = %+v, want 303 comments", late.welcome.Counters)
+		}
+	})
+}
+
+// TestTickLogFails: ticks that nobody can read again are told as a gap, in time.
+func TestTickLogFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, ways, pages := pair(t)
+		ways[1].set(func(f *flaky) { f.ticksNo, f.dropNth = true, 2 })
+		chatter(pages[0], "x", 30, 100*time.Millisecond)
+		begin := time.Now()
+		pages[1].await("gap", func(m message) bool { return m.Op == "gap" && m.From <= m.To })
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("told after %v", d)
+		}
+		ways[1].set(func(f *flaky) { f.ticksNo, f.dropNth = false, 0 })
+		time.Sleep(3 * time.Second) //nolint:forbidigo // fake time
+		pages[0].say("end", "end")
+		pages[1].shown("end")
+	})
 }
 
 func TestFailedAppendIsRejected(t *testing.T) {

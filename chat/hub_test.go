@@ -158,6 +158,26 @@ func testResume(t *testing.T) {
 		p.say(cid(i), cid(i))
 		p.ack(cid(i))
 	}
+	for range 3 {
+		late := resume(q.welcome.Epoch, seq)
+		late.shown(cid(139))
+		if !late.welcome.Resumed || len(late.welcome.History) != 0 || late.texts()["two"] != 1 {
+			t.Errorf("later than the ring lasts: %+v, saw %v", late.welcome, late.texts())
+		}
+		last := seq
+		for _, m := range late.messages() {
+			if m.Op == "tick" && m.Seq != last+1 || m.Op == "gap" {
+				t.Errorf("%s %d after tick %d", m.Op, m.Seq, last)
+			}
+			if m.Op == "tick" {
+				last = m.Seq
+			}
+		}
+	}
+	for i := range 260 { // more than is read for those who come late
+		p.say(cid(i+140), cid(i+140))
+		p.ack(cid(i + 140))
+	}
 	lost := resume(q.welcome.Epoch, seq)
 	gap := lost.await("gap", func(m message) bool { return m.Op == "gap" })
 	if lost.welcome.Resumed || gap.From != seq+1 || gap.To != lost.welcome.Seq || len(lost.welcome.History) != 50 {
@@ -167,7 +187,7 @@ func testResume(t *testing.T) {
 
 func TestTwoNodesOneRoom(t *testing.T) {
 	broker := newMemory(t)
-	roomy := func(c *chat.Config) { c.MaxShownPerSecond = 60 }
+	roomy := func(c *chat.Config) { c.MaxShownPerSecond = 1000 }
 	nodes := []*node{start(t, setup{broker: broker, config: roomy}), start(t, setup{broker: broker, config: roomy})}
 	var pages []*page
 	for i := range 20 {

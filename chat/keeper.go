@@ -24,10 +24,10 @@ type keeper struct {
 	read     atomic.Uint64 // comments counted in the room when the log was last read
 	failing  atomic.Bool   // the disk does not take it
 	mu       sync.Mutex    // the rest; taken before shelf.mu
-	recalled bool
-	log      *archive.Log // nil = not open
-	after    string       // entry up to which everything is on a disk
-	held     []kept       // on disk, and in the broker's log yet; oldest first
+	complete bool          // the shelf has what was shown before
+	log      *archive.Log  // nil = not open
+	after    string        // entry up to which everything is on a disk
+	held     []kept        // on disk, and in the broker's log yet; oldest first
 	readAt   time.Duration
 	saved    time.Duration
 }
@@ -62,7 +62,7 @@ func (r *room) tidy(last bool) {
 	k := &r.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	known := r.recall()
+	known := r.recollect()
 	r.shelf.mu.Lock()
 	r.catchUp()
 	r.shelf.mu.Unlock()
@@ -108,11 +108,11 @@ func (r *room) archiving(err error) {
 	switch was := k.failing.Swap(err != nil); {
 	case was == (err != nil):
 	case err != nil:
-		r.hub.metrics.unarchived.Inc()
+		r.hub.metrics.unkept.Inc()
 		r.hub.log.Error("comments not archived", "room", r.name, "err", err,
 			"hint", "free space on the disk of state_dir, or let this user write there; until then comments stay in the broker's log, which is bounded. It is tried again every second")
 	default:
-		r.hub.metrics.unarchived.Dec()
+		r.hub.metrics.unkept.Dec()
 		r.hub.log.Info("comments archived again", "room", r.name)
 	}
 }

@@ -30,6 +30,8 @@ type leadership struct {
 	budget float64 // comments that may be shown now
 	tally  tally   // of the tick being made, or in doubt
 	counts counts  // as in the last tick
+
+	hole time.Duration // when ticks were found missing; 0 = none are
 }
 
 type counts struct {
@@ -55,6 +57,7 @@ func (r *room) lead() {
 			r.ask(&l)
 			r.open()
 		}
+		r.fill(&l)
 		r.finish(&l)
 		r.keeper.leads.Store(l.held)
 		timer.Reset(r.leadDue(&l))
@@ -81,12 +84,16 @@ func (r *room) ask(l *leadership) {
 		r.broken(err)
 		return
 	}
-	r.mu.Lock()
-	if lease.Epoch != r.team.epoch {
-		r.number(lease.Epoch, lease.Seq)
-		l.doubt = nil
-		l.seq = 0
+	if r.foreign(lease.Epoch) {
+		l.doubt, l.seq = nil, 0
+		if err := r.adopt(lease); err != nil {
+			l.held = false
+			r.broken(err)
+			return
+		}
 	}
+	r.mu.Lock()
+	r.team.known = max(r.team.known, lease.Seq)
 	r.team.forget(l.asked)
 	r.mu.Unlock()
 	r.works()
@@ -98,6 +105,12 @@ func (r *room) ask(l *leadership) {
 	l.held = lease.Held
 	l.seq = lease.Seq
 	r.clear(l)
+}
+
+func (r *room) foreign(epoch string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.team.epoch != epoch
 }
 
 // clear ends the doubt over a tick whose publishing failed without a clear

@@ -158,17 +158,55 @@ func TestRedisForgets(t *testing.T) {
 		p.await("degraded", func(m message) bool { return m.Kind == "degraded" && m.Degraded })
 	}
 	r.Start(t)
-	for _, p := range pages { // both: who is not back yet does not hear what the others say
+	for i, p := range pages {
 		p.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
 		reset := p.await("reset", func(m message) bool { return m.Op == "reset" })
 		if reset.Epoch == p.welcome.Epoch {
 			t.Errorf("reset to the same epoch %q", reset.Epoch)
 		}
+		p.say("after", "after "+cid(i)) // the other one may not be back yet: it reads that later
 	}
-	for i, p := range pages {
-		p.say("after", "after "+cid(i))
+	for i := range pages {
 		for _, q := range pages {
 			q.shown("after " + cid(i))
 		}
 	}
+}
+
+// TestRedisCutsPubSub: what the pub/sub connections lose while they are remade,
+// again and again, everybody sees all the same.
+func TestRedisCutsPubSub(t *testing.T) {
+	r, nodes := overRedis(t)
+	var pages []*page
+	for i := range 60 {
+		pages = append(pages, nodes[i%2].join(t, "live", nil))
+	}
+	const comments = 300
+	pace := time.NewTicker(20 * time.Millisecond)
+	defer pace.Stop()
+	var want []string
+	for i := range comments {
+		<-pace.C
+		if i%60 == 30 {
+			r.Do(t, "CLIENT KILL TYPE pubsub")
+		}
+		pages[i%len(pages)].say(cid(i), cid(i))
+	}
+	for i := range comments {
+		ack := pages[i%len(pages)].ack(cid(i))
+		switch {
+		case ack[2] == "shown":
+			want = append(want, cid(i))
+		case ack[2] != "rejected" || ack[3] != "unavailable":
+			t.Errorf("ack = %v", ack)
+		}
+	}
+	t.Logf("%d of %d accepted", len(want), comments)
+	for _, p := range pages {
+		for _, text := range want {
+			p.shown(text)
+		}
+		inOrder(t, p)
+	}
+	balanced(t, len(want), nodes[:]...)
 }

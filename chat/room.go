@@ -41,6 +41,7 @@ type room struct {
 	team   team
 	out    outbox
 	past   history
+	old    recall
 	combos comboTable
 	turns  turnTable
 	swept  time.Duration // the two tables

@@ -19,6 +19,7 @@ const (
 // join makes s a subscriber of the room. It returns where s begins to read and
 // the frames that come before.
 func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte) {
+	old := r.recall(resume)
 	r.mu.Lock()
 	w := wire.Welcome{
 		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.Load().session(),
@@ -28,23 +29,26 @@ func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [
 	w.Counters = wire.Counters{Viewers: r.countViewers(), Comments: r.team.comments, Likes: r.team.likes}
 	cursor = r.tape.tail
 	w.Seq = cursor.seq
-	var gap []byte
+	var missed [][]byte // what the ring does not have
 	if resume != nil && resume.Epoch != "" && resume.Epoch == r.team.epoch && resume.Seq <= cursor.seq {
-		if from, ok := r.tape.after(resume.Seq); ok {
+		last := resume.Seq
+		if len(old) > 0 {
+			last = old[len(old)-1].Tick.Seq
+		}
+		if from, ok := r.tape.after(last); ok {
 			cursor, w.Resumed = from, true
+			for _, f := range old {
+				missed = append(missed, f.Public)
+			}
 		} else {
-			gap = wire.AppendGap(nil, resume.Seq+1, w.Seq)
+			missed = append(missed, wire.AppendGap(nil, resume.Seq+1, w.Seq))
 		}
 	}
 	if !w.Resumed {
 		w.History = append(w.History, r.past.comments...)
 	}
 	r.mu.Unlock()
-	frames = [][]byte{wire.AppendWelcome(nil, w)}
-	if gap != nil {
-		frames = append(frames, gap)
-	}
-	return cursor, frames
+	return cursor, append([][]byte{wire.AppendWelcome(nil, w)}, missed...)
 }
 
 // depart ends what join began.

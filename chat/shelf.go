@@ -13,8 +13,8 @@ import (
 
 const (
 	lateness     = int64(15_000)        // ms after the window has passed: then a segment hardly changes
-	recallTicks  = 1024                 // read from the tick log when a room opens
-	recallBatch  = 128                  // at once
+	shelfTicks   = 1024                 // read from the tick log when a room opens
+	shelfBatch   = 128                  // at once
 	eraseReach   = int64(24 * 3600_000) // ms: so far back an author's comments are deleted from disk
 	eraseMargin  = int64(5 * 60_000)    // ms between a comment's id and its moment, and then some
 	pressingNews = 4096                 // comments that are archived at once
@@ -117,10 +117,10 @@ func saidAt(id string) int64 {
 	return t / 1000
 }
 
-// recall puts on the shelf what was shown before the room was opened here: its
+// recollect puts on the shelf what was shown before the room was opened here: its
 // first reader wants the whole window. Needs keeper.mu; false = not yet.
-func (r *room) recall() bool {
-	if r.keeper.recalled {
+func (r *room) recollect() bool {
+	if r.keeper.complete {
 		return true
 	}
 	r.mu.Lock()
@@ -132,8 +132,8 @@ func (r *room) recall() bool {
 	now, open := r.present()
 	floor := now - open
 	var all []*wire.Finished
-	for after := newest - min(newest, recallTicks); after < newest; {
-		ticks, err := r.finished(after, recallBatch)
+	for after := newest - min(newest, shelfTicks); after < newest; {
+		ticks, err := r.ticks(after, shelfBatch)
 		if err != nil {
 			return false
 		}
@@ -154,28 +154,9 @@ func (r *room) recall() bool {
 	}
 	r.shelf.rows.Floor = segment.Start(floor + segment.Length - 1)
 	r.shelf.mu.Unlock()
-	r.keeper.recalled = true
+	r.keeper.complete = true
 	close(r.shelf.ready)
 	return true
-}
-
-// finished reads finished ticks behind after from the tick log.
-func (r *room) finished(after uint64, n int) ([]*wire.Finished, error) {
-	ctx, cancel := r.deadline()
-	defer cancel()
-	frames, err := r.hub.broker.Ticks(ctx, r.name, after, n)
-	if err != nil {
-		return nil, err
-	}
-	ticks := make([]*wire.Finished, 0, len(frames))
-	for _, frame := range frames {
-		if v, err := wire.ParseFrame(frame); err == nil {
-			if f, ok := v.(*wire.Finished); ok {
-				ticks = append(ticks, f)
-			}
-		}
-	}
-	return ticks, nil
 }
 
 // roomDisk is the segments of one room on disk.

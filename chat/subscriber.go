@@ -49,7 +49,8 @@ type subscriber struct {
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
-	messages, likes gcra // the reader's
+	messages, likes gcra   // the reader's
+	resumes         uint64 // the writer's: entries up to this position were missed, not slept through
 
 	extended time.Duration // when the idle deadline was last put off; the reader's
 
@@ -90,7 +91,7 @@ func (s *subscriber) serve() {
 		s.linger()
 	} else {
 		cursor, welcome := s.room.join(s, hello.Resume)
-		s.tell(welcome...)
+		s.begin(welcome)
 		var writer sync.WaitGroup
 		writer.Go(func() { s.write(cursor) })
 		s.read()
@@ -311,6 +312,13 @@ func (s *subscriber) tell(frames ...[]byte) {
 	ring(s.wake)
 }
 
+// begin puts what comes before everything else, which may be more than maxPrivate.
+func (s *subscriber) begin(frames [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.private = append(frames, s.private...)
+}
+
 // ack adds an ack to the next frame of acks, and says whether it is the first:
 // then somebody has to ring wake.
 func (s *subscriber) ack(a wire.Ack) (first bool) {
@@ -349,7 +357,8 @@ func (s *subscriber) close(b bye) {
 func (s *subscriber) write(cursor *entry) {
 	ping := time.NewTicker(pingInterval)
 	defer ping.Stop()
-	err := s.deliver() // the welcome comes before everything else
+	s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
+	err := s.deliver()                    // the welcome comes before everything else
 	for {
 		if err != nil {
 			s.fail(err)
@@ -383,7 +392,7 @@ func (s *subscriber) fail(err error) {
 // follow writes the entry after cursor, or brings a subscriber that is far
 // behind to just before the newest.
 func (s *subscriber) follow(cursor *entry) (*entry, error) {
-	if s.room.tape.newest.Load()-cursor.pos > maxBehind {
+	if cursor.pos >= s.resumes && s.room.tape.newest.Load()-cursor.pos > maxBehind {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}

@@ -19,7 +19,7 @@ const maxBehind = 64
 type entry struct {
 	frame *websocket.PreparedMessage
 	seq   uint64 // of the tick, or of the tick before when the frame is an event
-	pos   uint64 // running number of the entry on this node
+	pos   uint64 // running number of the entry on this node, late ticks left out
 
 	ready chan struct{} // closed when next is set
 	next  *entry
@@ -34,9 +34,14 @@ type tape struct {
 	newest atomic.Uint64 // tail.pos, for writers that do not hold the lock
 }
 
-// tick appends the tick with number seq.
-func (t *tape) tick(data []byte, seq uint64) {
+// tick appends the tick with number seq. Nobody is behind because of a late one:
+// many may come at once, and all are to be seen.
+func (t *tape) tick(data []byte, seq uint64, late bool) {
 	e := t.push(data, seq)
+	if late {
+		e.pos--
+		t.newest.Store(e.pos)
+	}
 	if len(t.ring) == ringTicks {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}

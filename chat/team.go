@@ -22,6 +22,7 @@ const (
 type team struct {
 	epoch     string // of the room's ticks; empty before the first lease is known
 	heard     uint64 // newest tick that reached us
+	known     uint64 // newest tick that we know of
 	comments  uint64 // counted in ticks so far
 	likes     uint64
 	peers     map[string]*peer // by node, ourselves included
@@ -179,23 +180,41 @@ func (r *room) policy() wire.Policy {
 // number needs mu. It takes over a numbering that is not ours.
 func (r *room) number(epoch string, seq uint64) {
 	r.team.epoch = epoch
-	r.team.heard = 0
+	r.team.heard, r.team.known = 0, seq
 	r.tape.reset(wire.AppendReset(nil, epoch, seq), seq)
 }
 
 // deliver gives a finished tick to the subscribers, and their fate to those who
 // wrote. The tick's own leader calls it as well, so that it does not depend on
-// hearing itself; the second time nothing happens.
+// hearing itself; the second time nothing happens. A tick that does not follow the
+// last one waits in the store's log until the lead loop has read what is between.
 func (r *room) deliver(f *wire.Finished) {
 	r.mu.Lock()
-	t := &r.team
-	if f.Epoch != t.epoch {
-		r.number(f.Epoch, f.Tick.Seq-1)
-	}
-	if f.Tick.Seq <= t.heard {
+	newest := r.tape.tail.seq
+	switch {
+	case f.Epoch != r.team.epoch:
+		r.link.ask = true // Lead tells whose numbering is right
+	case f.Tick.Seq <= newest:
 		r.mu.Unlock()
 		return
+	case f.Tick.Seq > newest+1:
+		r.team.known = max(r.team.known, f.Tick.Seq)
+	default:
+		acks := r.put(f, false)
+		r.past.tell(f.Tick.Comments)
+		r.mu.Unlock()
+		acks.ring()
+		ring(r.bells.flush)
+		return
 	}
+	r.mu.Unlock()
+	ring(r.bells.lead)
+}
+
+// put needs mu. It takes over f, which is above everything on the tape; late when
+// others had it before.
+func (r *room) put(f *wire.Finished, late bool) wakeList {
+	t := &r.team
 	t.heard, t.comments, t.likes = f.Tick.Seq, f.Comments, f.Tick.Likes
 	var own uint64
 	for _, m := range f.Merged {
@@ -209,21 +228,20 @@ func (r *room) deliver(f *wire.Finished) {
 			own = m.Last
 		}
 	}
-	if newest := r.tape.tail.seq; f.Tick.Seq > newest {
-		if f.Tick.Seq > newest+1 {
-			r.tape.event(wire.AppendGap(nil, newest+1, f.Tick.Seq-1))
-			r.hub.metrics.lostTicks.Add(float64(f.Tick.Seq - newest - 1))
-		}
-		r.tape.tick(f.Public, f.Tick.Seq)
+	if newest := r.tape.tail.seq; f.Tick.Seq > newest+1 {
+		r.miss(newest+1, f.Tick.Seq-1)
 	}
+	r.tape.tick(f.Public, f.Tick.Seq, late)
 	r.see(f, r.hub.clock())
-	r.past.tell(f.Tick.Comments)
 	r.shelve(f)
 	r.pace()
-	acks := r.confirm(own, f)
-	r.mu.Unlock()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))
-	acks.ring()
-	ring(r.bells.flush)
+	return r.confirm(own, f)
+}
+
+// miss needs mu. It says that nobody here will ever see some ticks.
+func (r *room) miss(from, to uint64) {
+	r.tape.push(wire.AppendGap(nil, from, to), to)
+	r.hub.metrics.lostTicks.Add(float64(to - from + 1))
 }
