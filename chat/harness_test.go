@@ -40,6 +40,7 @@ type setup struct {
 	config func(*chat.Config)
 	pipes  bool
 	addr   func(*http.Request) netip.Addr
+	dir    string // of the archive
 }
 
 func start(tb testing.TB, s setup) *node {
@@ -53,7 +54,7 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr})
+	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Dir: s.dir})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -37,6 +37,8 @@ type leadership struct {
 type counts struct {
 	viewers int
 	likes   uint64
+
+	archived string // entry of the log
 }
 
 // lead is the loop that asks for the room's lease and, while it is held,
@@ -137,6 +139,8 @@ func (r *room) resign(l *leadership) {
 	if !l.held {
 		return
 	}
+	l.ticked -= tickMax // who leads next is told at once how far the archive is
+	r.finish(l)
 	ctx, cancel := r.deadline()
 	defer cancel()
 	if err := r.hub.broker.Resign(ctx, r.name, r.node); err != nil {
@@ -170,7 +174,7 @@ func (r *room) tickDue(l *leadership) time.Duration {
 	switch {
 	case comments > 0:
 		due = l.ticked + r.team.interval
-	case likes > 0 || viewers != l.counts.viewers:
+	case likes > 0 || viewers != l.counts.viewers || r.news.archived != l.counts.archived:
 		due = l.ticked + max(countInterval, r.team.interval)
 	}
 	// The heir must know what the last tick confirmed before it merges.
@@ -230,7 +234,7 @@ func (r *room) done(l *leadership, f *wire.Finished) {
 	}
 	l.seq = f.Tick.Seq
 	l.ticked = r.hub.clock()
-	l.counts = counts{f.Tick.Viewers, f.Tick.Likes}
+	l.counts = counts{f.Tick.Viewers, f.Tick.Likes, f.Archived}
 	if v, err := wire.ParseFrame(l.frame); err == nil {
 		if own, ok := v.(*wire.Finished); ok {
 			r.deliver(own)
