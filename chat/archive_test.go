@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"barrage/chat"
+	"barrage/internal/token"
 )
 
 // logged returns the texts of a room's log on disk, in its order.
@@ -45,6 +47,21 @@ func logged(t *testing.T, dir, room string) (texts []string) {
 		_ = f.Close()
 	}
 	return texts
+}
+
+// inLog counts the batches with comments in the broker's log of the room.
+func inLog(t *testing.T, b chat.Broker) (n int) {
+	t.Helper()
+	entries, err := b.Read(t.Context(), "live", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if bytes.Contains(e.Batch, []byte(`"cid":[`)) {
+			n++
+		}
+	}
+	return n
 }
 
 // onDisk returns the segments of a room on disk, oldest first.
@@ -93,15 +110,15 @@ func testArchive(t *testing.T) {
 	if got := logged(t, dir, "live"); !slices.Equal(got, want) {
 		t.Errorf("after two seconds the log has %d comments: %q, want 200", len(got), got)
 	}
-	if entries, err := broker.Read(t.Context(), "live", "", 1000); err != nil || len(entries) != 200 {
-		t.Errorf("the broker's log has %d entries, %v: trimmed before the segments are whole", len(entries), err)
+	if n := inLog(t, broker); n != 200 {
+		t.Errorf("the broker's log has %d entries: trimmed before the segments are whole", n)
 	}
 	if files := onDisk(t, dir, "live"); len(files) == 0 {
 		t.Error("no segment is on disk")
 	}
 	pass(2 * time.Minute)
-	if entries, err := broker.Read(t.Context(), "live", "", 1000); err != nil || len(entries) != 50 {
-		t.Errorf("after two minutes the broker's log has %d entries, %v, want the room's history", len(entries), err)
+	if n := inLog(t, broker); n != 50 {
+		t.Errorf("after two minutes the broker's log has %d entries, want the room's history", n)
 	}
 	seen := 0
 	for at := begin; at < begin+60_000; at += span {
@@ -175,8 +192,8 @@ func testArchiveBroken(t *testing.T) {
 	if n.metric(t, "unarchived_rooms") != 1 {
 		t.Error("no metric tells of it")
 	}
-	if entries, err := broker.Read(t.Context(), "live", "", 1000); err != nil || len(entries) != 100 {
-		t.Errorf("%d entries are in the broker's log, %v, want all", len(entries), err)
+	if n := inLog(t, broker); n != 100 {
+		t.Errorf("%d entries are in the broker's log, want all", n)
 	}
 	if err := os.Remove(inTheWay); err != nil {
 		t.Fatal(err)
@@ -188,8 +205,8 @@ func testArchiveBroken(t *testing.T) {
 	if got := logged(t, dir, "live"); !slices.Equal(got, want) {
 		t.Errorf("the log has %d comments, want 100", len(got))
 	}
-	if entries, err := broker.Read(t.Context(), "live", "", 1000); err != nil || len(entries) != 50 {
-		t.Errorf("%d entries are in the broker's log, %v, want 50", len(entries), err)
+	if n := inLog(t, broker); n != 50 {
+		t.Errorf("%d entries are in the broker's log, want 50", n)
 	}
 }
 
@@ -301,5 +318,62 @@ func testPrune(t *testing.T) {
 	pass(4 * time.Hour)
 	if got := logged(t, dir, "live"); len(got) != 0 || len(onDisk(t, dir, "live")) != 0 {
 		t.Errorf("%d comments are left after three days and two hours, and segments %v", len(got), onDisk(t, dir, "live"))
+	}
+}
+
+// TestDeletedCommentsStayAway deletes in RAM and on disk, on two nodes.
+func TestDeletedCommentsStayAway(t *testing.T) { synctest.Test(t, testDeleted) }
+
+func testDeleted(t *testing.T) {
+	broker := newMemory(t)
+	dir := t.TempDir()
+	n, other := start(t, setup{broker: broker, pipes: true, dir: dir}), start(t, setup{broker: broker, pipes: true})
+	host := n.join(t, "live", badge(t, token.RoleHost, "Anna"))
+	a, b := n.join(t, "live", nil), other.join(t, "live", nil)
+	begin := time.Now().UnixMilli()
+	a.say("1", "old and bad")
+	bad := a.ack("1")[1]
+	a.say("2", "old and good")
+	a.ack("2")
+	b.say("1", "old by a pest")
+	b.ack("1")
+	pass(2 * time.Minute) // by now they are on disk, and off the shelf
+	now := time.Now().UnixMilli()
+	b.say("2", "new by a pest")
+	b.ack("2")
+	a.say("3", "new and bad")
+	worse := a.ack("3")[1]
+	a.say("4", "new and good")
+	a.ack("4")
+	wantSegment(t, n, begin, "old and bad", "old and good", "old by a pest")
+
+	for _, fields := range []map[string]any{{"ids": []string{bad, worse}}, {"who": b.welcome.You.ID}} {
+		if got := host.order("delete", fields); got != "done" {
+			t.Fatalf("delete %v: %s", fields, got)
+		}
+	}
+	pass(time.Second)
+	wantSegment(t, n, begin, "old and good")
+	wantSegment(t, n, now, "new and good")
+	wantSegment(t, other, now, "new and good")
+	n.stop()
+	other.stop()
+	again := start(t, setup{pipes: true, dir: dir})
+	wantSegment(t, again, begin, "old and good")
+	wantSegment(t, again, now, "new and good")
+	tombstones := 0
+	files, err := filepath.Glob(filepath.Join(dir, "log", "live", "*.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tombstones += strings.Count(string(text), `"do":"delete"`)
+	}
+	if tombstones != 2 {
+		t.Errorf("the log has %d tombstones, want 2", tombstones)
 	}
 }

@@ -77,6 +77,7 @@ type author struct {
 	shard  *authorShard
 	hash   uint64
 	bucket gcra
+	slow   gcra // of slow mode
 	seen   time.Duration
 	sent   []sent                 // the newest, a ring once it has keptCIDs
 	oldest int                    // of the ring

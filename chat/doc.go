@@ -13,6 +13,11 @@
 // A node that hears a number too high, or whose link came back, or that opens a room,
 // reads the ticks between from the store (fill, adopt) and delivers them in order.
 //
+// Order: what a host or moderator wants (order) becomes part of the room's rules in
+// the store (change), and a record of its log (enact). Nodes learn of a new version from
+// partials and leases, read it (study) and put it into force (enforce). Deletes are
+// events: they ride partials and ticks as comments do, so that nobody misses them.
+//
 // Invariants
 //
 //   - Over all nodes, and when nothing is on its way: logged = accepted = shown +
@@ -27,9 +32,17 @@
 //   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
 //   - No lock is held during a call of the broker or a write to a socket.
+//   - A comment asks a law that never changes (internal/rules), by one atomic load.
+//   - What an order did is in the log; addresses of people and tokens are not.
 //
 // Decisions
 //
+//   - Rules are state that is compared, over commands that are sent: a node that was
+//     away has nothing to catch up with, and events for pages come out of the difference.
+//   - A store that lost its rules gets them from the node that knows the newest revision,
+//     over believing it: people were promised that a ban lasts.
+//   - The address of a banned person is banned for a day by the node that sees him, over
+//     for good: schools share one, and tomorrow it is somebody else's.
 //   - One leader per room that finishes ticks, over every node merging for itself:
 //     everybody sees the same comments in the same order under one number, and can
 //     resume on any node. The price is one more hop inside the broker.

@@ -100,7 +100,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		gone()
 		return
 	}
-	s := newSubscriber(h, rm, conn)
+	s := newSubscriber(rm, conn, d.clientAddr(r))
 	if err = h.employ(s, gone); err != nil {
 		s.hangUp()
 		gone()

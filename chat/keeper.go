@@ -136,7 +136,10 @@ func (r *room) copyLog(last bool) error {
 		if err != nil || len(entries) == 0 {
 			break
 		}
-		if k.log == nil { // not before there is something to write: anybody can open a room
+		if k.log == nil && said == 0 && r.video.Load().state.Phase == "" {
+			return nil // anybody can open a room by its address; that leaves nothing on disk
+		}
+		if k.log == nil {
 			if err = r.openLog(); errors.Is(err, archive.ErrBusy) {
 				return nil // the process that led before this one is just ending
 			} else if err != nil {

@@ -42,7 +42,7 @@ type news struct {
 // shelve needs mu. It keeps f for the shelf.
 func (r *room) shelve(f *wire.Finished) {
 	n := &r.news
-	if len(f.Tick.Comments)+len(f.Tick.Combos) > 0 {
+	if len(f.Tick.Comments)+len(f.Tick.Combos)+len(f.Events) > 0 {
 		n.ticks = append(n.ticks, f)
 	}
 	n.said = f.Comments
@@ -88,14 +88,18 @@ func (r *room) place(f *wire.Finished) {
 	for _, k := range f.Tick.Combos {
 		r.shelf.rows.Count(k.ID, k.Total)
 	}
+	for _, e := range f.Events {
+		r.erase(e)
+	}
 }
 
 // erase takes deleted comments off the shelf. Needs shelf.mu.
 func (r *room) erase(event []byte) {
-	d, ok := segment.ParseDeletion(event)
+	deleted, ok := wire.ParseDeleteEvent(event)
 	if !ok {
 		return
 	}
+	d := segment.Deletion(deleted)
 	now, _ := r.present()
 	from := now - eraseReach
 	if d.Who == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +46,8 @@ type subscriber struct {
 	hub  *Hub
 	room *room
 	conn *websocket.Conn
-	me   person // the reader's
+	addr netip.Addr // the client's
+	me   person     // the reader's; after greet only its nick changes
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
@@ -71,13 +73,14 @@ type pad struct {
 type person struct {
 	id, nick string
 	role     token.Role
+	addr     netip.Addr
 	expires  int64
 	token    string
 	hash     uint64 // of id
 }
 
-func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
-	return &subscriber{hub: h, room: r, conn: conn, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+func newSubscriber(r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
+	return &subscriber{hub: r.hub, room: r, conn: conn, addr: addr, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // serve is the life of a connection; it closes it.
@@ -90,15 +93,29 @@ func (s *subscriber) serve() {
 		s.farewell()
 		s.linger()
 	} else {
-		cursor, welcome := s.room.join(s, hello.Resume)
-		s.begin(welcome)
-		var writer sync.WaitGroup
-		writer.Go(func() { s.write(cursor) })
-		s.read()
-		writer.Wait()
-		s.room.depart(s)
+		s.stay(hello)
 	}
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
+}
+
+// stay is the time in the room, for whom the room lets in.
+func (s *subscriber) stay(hello wire.Client) {
+	cursor, welcome, banned := s.room.join(s, hello.Resume)
+	if banned != nil {
+		s.close(*banned)
+		s.farewell()
+		s.linger()
+		return
+	}
+	defer s.room.depart(s)
+	s.begin(welcome)
+	if taken := s.room.rename(s, hello.Nick); taken != "" {
+		s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
 }
 
 // greet reads hello and finds out who it is, or returns why not.
@@ -128,6 +145,7 @@ func (s *subscriber) greet() (wire.Client, *bye) {
 	if why != "" {
 		return refuse(byeToken(why))
 	}
+	me.addr = s.addr
 	s.me = me
 	select {
 	case <-s.room.ready:
@@ -284,8 +302,12 @@ func (s *subscriber) handle(m wire.Client) {
 	case "ping":
 		s.tell(wire.AppendPong(nil, s.hub.now().UnixMilli()))
 	case "nick":
-		s.me.name(m.Nick)
+		if taken := s.room.rename(s, m.Nick); taken != "" {
+			s.tell(wire.AppendError(nil, taken, 0))
+		}
 		s.tell(wire.AppendYou(nil, s.me.you()))
+	case "mod":
+		s.room.order(s, m)
 	case "", "hello":
 		s.tell(wire.AppendError(nil, "bad_message", 0))
 	default:
@@ -397,7 +419,7 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 		return place, s.send(news...)
 	}
 	s.writeWithin(writeTimeout)
-	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame)
+	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame.Load())
 }
 
 // deliver writes what is private.

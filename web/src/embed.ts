@@ -41,6 +41,7 @@ const listener = new Listener(config, {
     wall.recall(comments);
   },
   policy: (p) => (wall.delay = p.delay),
+  gone: (id) => wall.remove(id),
   session: () => asking.now(),
 });
 

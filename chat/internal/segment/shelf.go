@@ -19,20 +19,8 @@ const (
 // Deletion says which comments vanish: those with these ids, and all so far by
 // one author.
 type Deletion struct {
-	IDs []string `json:"ids"`
-	Who string   `json:"who"`
-}
-
-// ParseDeletion reads an event message; ok = it deletes comments.
-func ParseDeletion(event []byte) (d Deletion, ok bool) {
-	var v struct {
-		Kind string `json:"kind"`
-		Deletion
-	}
-	if json.Unmarshal(event, &v) != nil || v.Kind != "delete" {
-		return Deletion{}, false
-	}
-	return v.Deletion, true
+	IDs []string
+	Who string
 }
 
 func (d Deletion) has(c shown) bool {

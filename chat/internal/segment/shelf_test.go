@@ -184,21 +184,3 @@ func TestGzip(t *testing.T) {
 		t.Errorf("%d bytes became %d, then %d, %v", len(v.Body), len(v.Gzip), len(got), err)
 	}
 }
-
-func TestParseDeletion(t *testing.T) {
-	for event, want := range map[string]string{
-		`{"op":"event","kind":"delete","ids":["a","b"],"who":""}`: "[a b]",
-		`{"op":"event","kind":"delete","ids":[],"who":"u"}`:       "[] u",
-		`{"op":"event","kind":"pin","pinned":[]}`:                 "no",
-		`nonsense`: "no",
-	} {
-		d, ok := segment.ParseDeletion([]byte(event))
-		got := strings.TrimSpace(fmt.Sprint(d.IDs, " ", d.Who))
-		if !ok {
-			got = "no"
-		}
-		if got != want {
-			t.Errorf("ParseDeletion(%s) = %s, want %s", event, got, want)
-		}
-	}
-}
