@@ -187,19 +187,21 @@ func (r *room) openLog() error {
 }
 
 func (r *room) copyEntries(entries []Entry) error {
-	k, m := &r.keeper, r.hub.metrics
+	k := &r.keeper
+	comments, doubles := 0, 0
 	for _, e := range entries {
 		n, err := k.log.Add(e.ID, e.Batch)
 		if err != nil {
 			return err
 		}
 		k.held = append(k.held, kept{id: e.ID, comments: n.Comments, newest: n.Newest})
-		m.archived.Add(float64(n.Comments))
-		m.doubles.Add(float64(n.Doubles))
+		comments, doubles = comments+n.Comments, doubles+n.Doubles
 	}
 	if err := k.log.Write(); err != nil {
 		return err
 	}
+	r.hub.metrics.archived.Add(float64(comments))
+	r.hub.metrics.doubles.Add(float64(doubles))
 	k.after = entries[len(entries)-1].ID
 	if n := len(k.held) - tailKept; n > 0 {
 		k.held = slices.Delete(k.held, 0, n) // gone from the broker's log by its own bounds, or with the next Trim
