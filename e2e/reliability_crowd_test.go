@@ -276,7 +276,7 @@ func TestR14Flood(t *testing.T) {
 	before := s.memory(t)
 
 	const one = "barrage_chat_comments_logged_total"
-	sent, code := shout(t, s, 0, 10_000)
+	sent, code := flood(t, s, 0, 10_000)
 	r.measured("one: closed with %d after %d of 10,000 sent, %.0f taken", code, sent, s.metric(t, one))
 	if code != 4006 || s.metric(t, one) > 20 {
 		t.Error("want 4006, and hardly more than a burst taken")
@@ -339,9 +339,9 @@ func TestR14Flood(t *testing.T) {
 	listening.Wait()
 }
 
-// shout sends comments as fast as they go, and returns how many went and the code
+// flood sends comments as fast as they go, and returns how many went and the code
 // that ended it.
-func shout(t *testing.T, s *server, i, n int) (sent, code int) {
+func flood(t *testing.T, s *server, i, n int) (sent, code int) {
 	t.Helper()
 	c, err := enter(t.Context(), s, loopback(14, i), 0)
 	if err != nil {
@@ -364,6 +364,6 @@ func shout(t *testing.T, s *server, i, n int) (sent, code int) {
 func shoutFor(t *testing.T, s *server, i int, d time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		shout(t, s, i, 200)
+		flood(t, s, i, 200)
 	}
 }
