@@ -75,6 +75,16 @@ load-publishers: bin/publishers ## many RTMP publishers (N=60 KBPS=4200 FOR=60s 
 load-viewers: bin/viewers ## many players (MODE=ll|plain|blocked|latency N=100 HTTP=1.1|2 URL FOR=30s PID); see e2e/load
 	@exec e2e/load/viewers.sh
 
+.PHONY: load-chat
+load-chat: build bin/crowd ## many writers and readers of a room (WATCH=2000 WRITE=50 RATE=50 NODES=1 BROKER=redis|memory FOR=30s); see e2e/load
+	@exec e2e/load/crowd.sh
+
+# Three comments are what chat.burst lets one author say at once: so many authors, and all of theirs are accepted.
+.PHONY: balse
+balse: build bin/crowd ## one second of balse: 143,199 comments at once, a browser in the room, bin/balse.png (NODES=3 WRITE=47733)
+	@NODES=$${NODES:-3} WATCH=$${WATCH:-0} WRITE=$${WRITE:-47733} RATE=143199 BURST=1 BATCH=3 TEXT=balse FOR=$${FOR:-15s} RAMP=$${RAMP:-30s} \
+	  PICTURE=bin/balse.png exec e2e/load/crowd.sh
+
 ##@ Build
 
 .PHONY: build
@@ -97,8 +107,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 hlscheck: bin/hlscheck ## hold a live HLS stream of any server against the rules (URL=…/index.m3u8 FOR=10m)
 	@exec bin/hlscheck -url "$${URL:-http://127.0.0.1:8080/hls/$(ROOM)/index.m3u8}" -for "$${FOR:-1m}"
 
-.PHONY: bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers
-bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers:
+.PHONY: bin/chatters bin/crowd bin/hlscheck bin/publishers bin/sink bin/viewers
+bin/chatters bin/crowd bin/hlscheck bin/publishers bin/sink bin/viewers:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross
@@ -149,12 +159,13 @@ reliability: toolchain test-tools page ## attack a running server, row by row; p
 	  RELIABILITY_TABLE=$(CURDIR)/$(RELIABILITY_TABLE) go test -tags reliability -count=1 -timeout 40m -run '$(ROWS)' ./e2e || result=$$?; \
 	  printf '\n| Row | What | Result | Measured |\n|---|---|---|---|\n' && sort $(RELIABILITY_TABLE) && exit $$result
 
+# Little is spent on making inputs small: what goroutines do beside is not the same twice, and trying to get it again takes a minute each.
 # FUZZTIME counts seconds (10s) or executions (10000000x), for each target whose package matches FUZZ.
 .PHONY: fuzz
 fuzz: toolchain ## fuzz what strangers send (FUZZTIME=5s or 10000000x, FUZZ='ingest|chat')
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | grep -E '$(FUZZ)' | sort | while IFS=: read -r file _ name; do \
 	  echo "== $$(dirname $$file) $${name#func }"; \
-	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" </dev/null | tail -3; \
+	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname $$file)" </dev/null | tail -3; \
 	done
 
 .PHONY: lint

@@ -40,6 +40,9 @@ type setup struct {
 	config func(*chat.Config)
 	pipes  bool
 	addr   func(*http.Request) netip.Addr
+	full   func() error
+
+	accepted chan<- net.Conn // the first connection, as the server has it
 }
 
 func start(tb testing.TB, s setup) *node {
@@ -53,7 +56,7 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr})
+	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -70,7 +73,13 @@ func start(tb testing.TB, s setup) *node {
 		n.dial, n.addr = new(net.Dialer).DialContext, ln.Addr().String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	srv := &http.Server{Handler: hub.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: hub.Handler(), ReadHeaderTimeout: 5 * time.Second, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+		select {
+		case s.accepted <- c:
+		default:
+		}
+		return ctx
+	}}
 	var parts sync.WaitGroup
 	parts.Go(func() { _ = srv.Serve(ln) })
 	parts.Go(func() {
@@ -138,7 +147,17 @@ type message struct {
 	Resumed  bool                                   `json:"resumed"`
 	You      struct{ ID, Nick, Role, Token string } `json:"you"`
 	Nick     string                                 `json:"nick"`
-	Policy   struct{ Tick, Delay, Burst int }       `json:"policy"`
+	Policy   struct{ Tick, Delay, Burst, Slow int } `json:"policy"`
+	Slow     int                                    `json:"slow"`
+	Pinned   [][]any                                `json:"pinned"`
+	Notice   string                                 `json:"notice"`
+	Text     string                                 `json:"text"`
+	IDs      []string                               `json:"ids"`
+	Who      string                                 `json:"who"`
+	CID      string                                 `json:"cid"`
+	Do       string                                 `json:"do"`
+	Muted    bool                                   `json:"muted"`
+	Rules    map[string]any                         `json:"rules"`
 	Tick     int                                    `json:"tick"`
 	Delay    int                                    `json:"delay"`
 	History  [][]any                                `json:"history"`
@@ -167,6 +186,7 @@ type page struct {
 	welcome message
 
 	mu     sync.Mutex
+	orders int
 	got    []message
 	hold   chan struct{} // the reader waits for its end
 	closed error

@@ -183,13 +183,14 @@ func TestRedisCutsPubSub(t *testing.T) {
 	for i := range 60 {
 		pages = append(pages, nodes[i%2].join(t, "live", nil))
 	}
-	const comments = 300
-	pace := time.NewTicker(20 * time.Millisecond)
+	const comments = 200
+	pace := time.NewTicker(40 * time.Millisecond)
 	defer pace.Stop()
 	var want []string
+	rest := 0
 	for i := range comments {
 		<-pace.C
-		if i%60 == 30 {
+		if i%40 == 20 {
 			r.Do(t, "CLIENT KILL TYPE pubsub")
 		}
 		pages[i%len(pages)].say(cid(i), cid(i))
@@ -199,16 +200,18 @@ func TestRedisCutsPubSub(t *testing.T) {
 		switch {
 		case ack[2] == "shown":
 			want = append(want, cid(i))
+		case ack[2] == "rest": // what waited comes at once, more than is shown
+			rest++
 		case ack[2] != "rejected" || ack[3] != "unavailable":
 			t.Errorf("ack = %v", ack)
 		}
 	}
-	t.Logf("%d of %d accepted", len(want), comments)
+	t.Logf("%d of %d accepted, %d of them shown", len(want)+rest, comments, len(want))
 	for _, p := range pages {
 		for _, text := range want {
 			p.shown(text)
 		}
 		inOrder(t, p)
 	}
-	balanced(t, len(want), nodes[:]...)
+	balanced(t, len(want)+rest, nodes[:]...)
 }

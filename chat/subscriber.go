@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -39,13 +40,14 @@ const (
 )
 
 // subscriber is one WebSocket. Its reader (serve) and its writer (write) are
-// its only goroutines; what it costs in memory does not grow with what it has
+// its only goroutines once it was welcomed; what it costs in memory does not grow with what it has
 // not read.
 type subscriber struct {
 	hub  *Hub
 	room *room
 	conn *websocket.Conn
-	me   person // the reader's
+	addr netip.Addr // the client's
+	me   person     // the reader's; after greet only its nick changes
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
@@ -71,34 +73,72 @@ type pad struct {
 type person struct {
 	id, nick string
 	role     token.Role
+	addr     netip.Addr
 	expires  int64
 	token    string
 	hash     uint64 // of id
 }
 
-func newSubscriber(h *Hub, r *room, conn *websocket.Conn) *subscriber {
-	return &subscriber{hub: h, room: r, conn: conn, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+func newSubscriber(h *Hub, r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
+	return &subscriber{hub: h, room: r, conn: conn, addr: addr, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
-// serve is the life of a connection; it closes it.
-func (s *subscriber) serve() {
-	defer s.hangUp()
+// welcome is the beginning of a connection: it ends it, or returns what its two
+// goroutines go on from. It has a goroutine of its own, because it needs a stack
+// that those would keep for ever.
+func (s *subscriber) welcome() (cursor *entry, ok bool) {
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
-	if refused != nil {
-		s.close(*refused)
+	if refused == nil {
+		var frames [][]byte
+		if cursor, frames, refused = s.room.join(s, hello.Resume); refused == nil {
+			s.begin(frames)
+			if taken := s.room.rename(s, hello.Nick); taken != "" {
+				s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+			}
+			return cursor, true
+		}
+	}
+	s.close(*refused)
+	s.farewell()
+	s.linger()
+	s.end()
+	return nil, false
+}
+
+// serve is the rest of a connection; it closes it.
+func (s *subscriber) serve(cursor *entry) {
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
+	s.room.depart(s)
+	s.end()
+}
+
+func (s *subscriber) end() {
+	s.hangUp()
+	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
+}
+
+// stay is the time in the room, for whom the room lets in.
+func (s *subscriber) stay(hello wire.Client) {
+	cursor, welcome, banned := s.room.join(s, hello.Resume)
+	if banned != nil {
+		s.close(*banned)
 		s.farewell()
 		s.linger()
-	} else {
-		cursor, welcome := s.room.join(s, hello.Resume)
-		s.begin(welcome)
-		var writer sync.WaitGroup
-		writer.Go(func() { s.write(cursor) })
-		s.read()
-		writer.Wait()
-		s.room.depart(s)
+		return
 	}
-	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
+	defer s.room.depart(s)
+	s.begin(welcome)
+	if taken := s.room.rename(s, hello.Nick); taken != "" {
+		s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
 }
 
 // greet reads hello and finds out who it is, or returns why not.
@@ -128,6 +168,7 @@ func (s *subscriber) greet() (wire.Client, *bye) {
 	if why != "" {
 		return refuse(byeToken(why))
 	}
+	me.addr = s.addr
 	s.me = me
 	select {
 	case <-s.room.ready:
@@ -194,6 +235,9 @@ func (s *subscriber) next() (wire.Client, *bye) {
 	var slow net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		// The library says so by itself, but not of lengths above 2^63; nothing is
+		// said twice.
+		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""), time.Now().Add(byeTimeout))
 		return fail(byeGone("too_large"))
 	case errors.Is(err, errFlood):
 		return fail(byeFlood())
@@ -261,11 +305,13 @@ func (s *subscriber) linger() {
 	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
-		if errors.Is(err, websocket.ErrReadLimit) || errors.Is(err, errFlood) {
-			// The library reads no more after an error, but what it left must go.
-			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			return
 		}
 		if err != nil {
+			// The library reads no more after an error, but what it left must go.
+			_, _ = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
 			return
 		}
 	}
@@ -284,8 +330,12 @@ func (s *subscriber) handle(m wire.Client) {
 	case "ping":
 		s.tell(wire.AppendPong(nil, s.hub.now().UnixMilli()))
 	case "nick":
-		s.me.name(m.Nick)
+		if taken := s.room.rename(s, m.Nick); taken != "" {
+			s.tell(wire.AppendError(nil, taken, 0))
+		}
 		s.tell(wire.AppendYou(nil, s.me.you()))
+	case "mod":
+		s.room.order(s, m)
 	case "", "hello":
 		s.tell(wire.AppendError(nil, "bad_message", 0))
 	default:
@@ -397,7 +447,7 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 		return place, s.send(news...)
 	}
 	s.writeWithin(writeTimeout)
-	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame)
+	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame.Load())
 }
 
 // deliver writes what is private.
@@ -425,8 +475,7 @@ func (s *subscriber) send(frames ...[]byte) error {
 // last writes what is there already, and then goodbye.
 func (s *subscriber) last(cursor *entry) {
 	if s.why.code == 0 {
-		s.hangUp()
-		return
+		return // the library has answered, and the reader waits for the other side
 	}
 	err := s.deliver()
 	for n := 0; err == nil && n < maxBehind; n++ {

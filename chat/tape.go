@@ -3,6 +3,8 @@ package chat
 import (
 	"sync/atomic"
 
+	"barrage/chat/internal/wire"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -17,9 +19,10 @@ const maxBehind = 64
 // entry is one frame for all subscribers of a room. Entries form a list; a
 // subscriber's whole backlog is its pointer into it.
 type entry struct {
-	frame *websocket.PreparedMessage
-	seq   uint64 // of the tick, or of the tick before when the frame is an event
-	pos   uint64 // running number of the entry on this node, late ticks left out
+	frame atomic.Pointer[websocket.PreparedMessage] // another one when comments were deleted from it
+	data  []byte                                    // of frame; guarded by room.mu
+	seq   uint64                                    // of the tick, or of the tick before when the frame is an event
+	pos   uint64                                    // running number of the entry on this node, late ticks left out
 
 	ready chan struct{} // closed when next is set
 	next  *entry
@@ -58,17 +61,33 @@ func (t *tape) reset(data []byte, seq uint64) {
 }
 
 func (t *tape) push(data []byte, seq uint64) *entry {
-	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
-	if err != nil {
-		// Framing into a buffer has nothing that can fail.
-		panic(err)
-	}
-	e := &entry{frame: frame, seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
+	e := &entry{seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
+	e.set(data)
 	t.tail.next = e
 	close(t.tail.ready)
 	t.prev, t.tail = t.tail, e
 	t.newest.Store(e.pos)
 	return e
+}
+
+func (e *entry) set(data []byte) {
+	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
+	if err != nil {
+		// Framing into a buffer has nothing that can fail.
+		panic(err)
+	}
+	e.data = data
+	e.frame.Store(frame)
+}
+
+// erase takes deleted comments out of the ring, so that those who come back do
+// not get them.
+func (t *tape) erase(d wire.Deleted) {
+	for _, e := range t.ring {
+		if data, ok := wire.WithoutDeleted(e.data, d); ok {
+			e.set(data)
+		}
+	}
 }
 
 // after returns the entry behind which everything since tick seq follows, or
