@@ -66,7 +66,7 @@ func wholeLog(t *testing.T, url string) (all []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	entries, err := b.Tail(t.Context(), "live", 10_000)
 	if err != nil {
 		t.Fatal(err)

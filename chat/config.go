@@ -61,7 +61,9 @@ type Config struct {
 
 // RedisConfig is the chat.redis section.
 type RedisConfig struct {
-	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…".
+	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…". Several
+	// hosts, as "redis://a:6379,b:6379,c:6379", are nodes of a Redis Cluster (7.0 or newer), which
+	// tells of the others; a single one of them is "redis://a:6379?cluster=true".
 	URL string `yaml:"url"`
 }
 
