@@ -1,10 +1,6 @@
 package chat
 
-import (
-	"sync/atomic"
-
-	"github.com/gorilla/websocket"
-)
+import "sync/atomic"
 
 // ringTicks is how many ticks a room keeps for those who come back: at ten a
 // second about thirteen seconds.
@@ -17,7 +13,7 @@ const maxBehind = 64
 // entry is one frame for all subscribers of a room. Entries form a list; a
 // subscriber's whole backlog is its pointer into it.
 type entry struct {
-	frame *websocket.PreparedMessage
+	frame []byte // head and payload
 	seq   uint64 // of the tick, or of the tick before when the frame is an event
 	pos   uint64 // running number of the entry on this node, late ticks left out
 
@@ -37,11 +33,11 @@ type tape struct {
 // tick appends the tick with number seq. Nobody is behind because of a late one:
 // many may come at once, and all are to be seen.
 func (t *tape) tick(data []byte, seq uint64, late bool) {
-	e := t.push(data, seq)
+	pos := t.tail.pos + 1
 	if late {
-		e.pos--
-		t.newest.Store(e.pos)
+		pos--
 	}
+	e := t.append(&entry{frame: appendFrame(nil, data), seq: seq, pos: pos})
 	if len(t.ring) == ringTicks {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}
@@ -58,16 +54,17 @@ func (t *tape) reset(data []byte, seq uint64) {
 }
 
 func (t *tape) push(data []byte, seq uint64) *entry {
-	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
-	if err != nil {
-		// Framing into a buffer has nothing that can fail.
-		panic(err)
-	}
-	e := &entry{frame: frame, seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
-	t.tail.next = e
-	close(t.tail.ready)
-	t.prev, t.tail = t.tail, e
+	return t.append(&entry{frame: appendFrame(nil, data), seq: seq, pos: t.tail.pos + 1})
+}
+
+// append makes e the tail. Whoever waits for it reads it at once: it is complete.
+func (t *tape) append(e *entry) *entry {
+	e.ready = make(chan struct{})
+	old := t.tail
+	old.next = e
+	t.prev, t.tail = old, e
 	t.newest.Store(e.pos)
+	close(old.ready)
 	return e
 }
 
