@@ -39,7 +39,7 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 		Subprotocols:     []string{Subprotocol},
 		// Small, so that no connection keeps the 4 KiB of net/http for ever; for
 		// writing only during the handshake.
-		ReadBufferSize: 512, WriteBufferSize: 512, WriteBufferPool: &sync.Pool{},
+		ReadBufferSize: 256, WriteBufferSize: 256, WriteBufferPool: &sync.Pool{},
 		CheckOrigin: d.allowed,
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			h.metrics.refused.WithLabelValues(refuseUpgrade).Inc()

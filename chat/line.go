@@ -55,6 +55,9 @@ func (l *line) Write(p []byte) (int, error) {
 	return l.Conn.Write(p)
 }
 
+// ping writes a ping; the pong puts off the idle deadline.
+func (l *line) ping() error { return l.send([]byte{fin | websocket.PingMessage, 0}, writeTimeout) }
+
 // send writes whole frames within d. RFC 6455, 5.5.1: "The application MUST NOT
 // send any more data frames after sending a Close frame."
 func (l *line) send(frames []byte, d time.Duration) error {
