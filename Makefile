@@ -75,6 +75,16 @@ load-publishers: bin/publishers ## many RTMP publishers (N=60 KBPS=4200 FOR=60s 
 load-viewers: bin/viewers ## many players (MODE=ll|plain|blocked|latency N=100 HTTP=1.1|2 URL FOR=30s PID); see e2e/load
 	@exec e2e/load/viewers.sh
 
+.PHONY: load-chat
+load-chat: build bin/crowd ## many writers and readers of a room (WATCH=2000 WRITE=50 RATE=50 NODES=1 BROKER=redis|memory FOR=30s); see e2e/load
+	@exec e2e/load/crowd.sh
+
+# Three comments are what chat.burst lets one author say at once: so many authors, and all of theirs are accepted.
+.PHONY: balse
+balse: build bin/crowd ## one second of balse: 143,199 comments at once, a browser in the room, bin/balse.png (NODES=3 WRITE=47733)
+	@NODES=$${NODES:-3} WATCH=$${WATCH:-0} WRITE=$${WRITE:-47733} RATE=143199 BURST=1 BATCH=3 TEXT=balse FOR=$${FOR:-15s} RAMP=$${RAMP:-30s} \
+	  PICTURE=bin/balse.png exec e2e/load/crowd.sh
+
 ##@ Build
 
 .PHONY: build
@@ -97,8 +107,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 hlscheck: bin/hlscheck ## hold a live HLS stream of any server against the rules (URL=…/index.m3u8 FOR=10m)
 	@exec bin/hlscheck -url "$${URL:-http://127.0.0.1:8080/hls/$(ROOM)/index.m3u8}" -for "$${FOR:-1m}"
 
-.PHONY: bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers
-bin/chatters bin/hlscheck bin/publishers bin/sink bin/viewers:
+.PHONY: bin/chatters bin/crowd bin/hlscheck bin/publishers bin/sink bin/viewers
+bin/chatters bin/crowd bin/hlscheck bin/publishers bin/sink bin/viewers:
 	@$(BUILD) -tags load -o $@ ./e2e/load/$(@F)
 
 .PHONY: cross

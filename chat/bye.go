@@ -3,6 +3,8 @@ package chat
 import (
 	"math/rand/v2"
 	"time"
+
+	"barrage/chat/internal/rules"
 )
 
 // bye is why a connection ends: the close code and words for the page, and the
@@ -23,6 +25,7 @@ const (
 	codeSlow    = 4002
 	codeToken   = 4003
 	codeHello   = 4004
+	codeBanned  = 4005
 	codeFlood   = 4006
 	codeIdle    = 4008
 	codeBusy    = 4009
@@ -30,9 +33,12 @@ const (
 
 const never = -time.Millisecond
 
-func byeSlow() bye                   { return bye{codeSlow, "slow", "slow", time.Second} }
-func byeToken(why string) bye        { return bye{codeToken, why, "token", 0} }
-func byeHello(why string) bye        { return bye{codeHello, why, "hello", never} }
+func byeSlow() bye            { return bye{codeSlow, "slow", "slow", time.Second} }
+func byeToken(why string) bye { return bye{codeToken, why, "token", 0} }
+func byeHello(why string) bye { return bye{codeHello, why, "hello", never} }
+func byeBanned(s rules.Sentence, now int64) bye {
+	return bye{codeBanned, "banned", "banned", time.Duration(s.Left(now)) * time.Millisecond}
+}
 func byeFlood() bye                  { return bye{codeFlood, "flood", "flood", 10 * time.Second} }
 func byeIdle() bye                   { return bye{codeIdle, "idle", "idle", time.Second} }
 func byeBusy(turn time.Duration) bye { return bye{codeBusy, "busy", "busy", turn} }
@@ -44,7 +50,7 @@ func byeBinary() bye                 { return bye{codeBinary, "binary", "binary"
 func byeGone(label string) bye { return bye{label: label} }
 
 func closeReasons() []string {
-	return []string{"restart", "slow", "token", "hello", "flood", "idle", "busy", "not_utf8", "binary", "too_large", "gone"}
+	return []string{"restart", "slow", "token", "hello", "banned", "flood", "idle", "busy", "not_utf8", "binary", "too_large", "gone"}
 }
 
 // restartBye spreads the return of n subscribers so that about 3,000 come each
@@ -72,8 +78,14 @@ const (
 	rejectBusy        = "busy"
 	rejectMode        = "bad_mode"
 	rejectColor       = "bad_color"
+	rejectMuted       = "muted"
+	rejectSlow        = "slow_mode"
+	rejectBlocked     = "blocked"
 )
 
 func rejectReasons() []string {
-	return []string{rejectTooLong, rejectEmpty, rejectTooFast, rejectUnavailable, rejectBusy, rejectMode, rejectColor}
+	return []string{
+		rejectTooLong, rejectEmpty, rejectTooFast, rejectUnavailable, rejectBusy, rejectMode, rejectColor,
+		rejectMuted, rejectSlow, rejectBlocked,
+	}
 }

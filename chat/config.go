@@ -18,8 +18,12 @@ const (
 // Config is the chat section of the configuration.
 type Config struct {
 	// Broker joins the chat nodes: "memory" for a single process, "redis" for
-	// several. Memory costs nothing and forgets everything at a restart. Default memory.
+	// several. Memory needs nothing installed, and goes on after a restart from what is in
+	// state_dir. Default memory.
 	Broker string `yaml:"broker"`
+	// JournalBytes bounds what broker "memory" keeps of all rooms' comments in state_dir,
+	// on disk; the oldest go. At least 16 MiB. Default 1 GiB.
+	JournalBytes int64 `yaml:"journal_bytes"`
 	// Redis says where the Redis of broker "redis" is.
 	Redis RedisConfig `yaml:"redis"`
 	// Rate is how often one author may comment in the long run, as "1/s" or
@@ -61,7 +65,7 @@ type RedisConfig struct {
 // DefaultConfig returns the configuration of an empty file.
 func DefaultConfig() Config {
 	return Config{
-		Broker: BrokerMemory, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
+		Broker: BrokerMemory, JournalBytes: 1 << 30, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
 		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, MaxNewConnsPerSecond: 3000, MaxRooms: 1000,
 	}
 }
@@ -76,6 +80,7 @@ func (c Config) Validate() error {
 	}
 	fail(c.Broker == BrokerMemory || c.Broker == BrokerRedis, "broker", c.Broker, "memory or redis")
 	fail(c.Broker != BrokerRedis || c.Redis.URL != "", "redis.url", `""`, "set when chat.broker is redis, as redis://127.0.0.1:6379/0")
+	fail(c.JournalBytes >= 16<<20, "journal_bytes", c.JournalBytes, "at least 16777216 (16 MiB)")
 	fail(c.Rate > 0 && c.Rate <= 1000, "rate", c.Rate, "above 0 and at most 1000/s")
 	fail(c.Burst >= 1 && c.Burst <= 1000, "burst", c.Burst, "1 to 1000")
 	fail(c.TickMin >= 20*time.Millisecond && c.TickMin <= tickMax, "tick_min", c.TickMin, "20ms to 1s")

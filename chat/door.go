@@ -95,12 +95,13 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetCloseHandler(below.answerClose(conn))
-	s := newSubscriber(h, rm, conn, below)
+	s := newSubscriber(h, rm, conn, d.clientAddr(r))
+	s.line = below
 	if rm == nil {
 		// A page sees nothing of an answer to its upgrade, but it hears a bye.
 		s.close(byeBusy(turn))
 	}
-	if err = h.employ(s, gone); err != nil {
+	if err = h.employ(s, gone); err != nil { //nolint:contextcheck // a subscriber outlives its request
 		s.hangUp()
 		gone()
 	}

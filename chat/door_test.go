@@ -99,8 +99,8 @@ func TestMetricNames(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if got, err := testutil.GatherAndCount(n.reg, "barrage_chat_comments_rejected_total", "barrage_chat_closes_total"); err != nil || got != 18 {
-		t.Errorf("%d labelled series at the start, %v, want 18 that read 0", got, err)
+	if got, err := testutil.GatherAndCount(n.reg, "barrage_chat_comments_rejected_total", "barrage_chat_closes_total"); err != nil || got != 22 {
+		t.Errorf("%d labelled series at the start, %v, want 22 that read 0", got, err)
 	}
 }
 

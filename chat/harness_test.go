@@ -147,7 +147,17 @@ type message struct {
 	Resumed  bool                                   `json:"resumed"`
 	You      struct{ ID, Nick, Role, Token string } `json:"you"`
 	Nick     string                                 `json:"nick"`
-	Policy   struct{ Tick, Delay, Burst int }       `json:"policy"`
+	Policy   struct{ Tick, Delay, Burst, Slow int } `json:"policy"`
+	Slow     int                                    `json:"slow"`
+	Pinned   [][]any                                `json:"pinned"`
+	Notice   string                                 `json:"notice"`
+	Text     string                                 `json:"text"`
+	IDs      []string                               `json:"ids"`
+	Who      string                                 `json:"who"`
+	CID      string                                 `json:"cid"`
+	Do       string                                 `json:"do"`
+	Muted    bool                                   `json:"muted"`
+	Rules    map[string]any                         `json:"rules"`
 	Tick     int                                    `json:"tick"`
 	Delay    int                                    `json:"delay"`
 	History  [][]any                                `json:"history"`
@@ -176,6 +186,7 @@ type page struct {
 	welcome message
 
 	mu     sync.Mutex
+	orders int
 	got    []message
 	hold   chan struct{} // the reader waits for its end
 	closed error

@@ -30,6 +30,7 @@ type leadership struct {
 	budget float64 // comments that may be shown now
 	tally  tally   // of the tick being made, or in doubt
 	counts counts  // as in the last tick
+	measured
 
 	hole time.Duration // when ticks were found missing; 0 = none are
 }
@@ -55,10 +56,14 @@ func (r *room) lead() {
 		}
 		if r.mustAsk(&l) {
 			r.ask(&l)
+			r.study()
 			r.open()
+		} else {
+			r.study()
 		}
 		r.fill(&l)
 		r.finish(&l)
+		r.measure(&l)
 		timer.Reset(r.leadDue(&l))
 	}
 }
@@ -94,10 +99,12 @@ func (r *room) ask(l *leadership) {
 	r.mu.Lock()
 	r.team.known = max(r.team.known, lease.Seq)
 	r.team.forget(l.asked)
+	r.law.stale = r.law.stale || lease.RulesVersion != r.law.version
 	r.mu.Unlock()
 	r.works()
 	if lease.Held && !l.held {
 		l.since = l.asked
+		l.measured = measured{}
 		r.hub.metrics.leads.Inc()
 		r.hub.log.Debug("leads room", "room", r.name, "node", r.node, "seq", lease.Seq)
 	}
@@ -155,17 +162,17 @@ func (r *room) leadDue(l *leadership) time.Duration {
 
 // tickDue needs mu. It is when the next tick is to be finished, as things are.
 func (r *room) tickDue(l *leadership) time.Duration {
-	comments, likes := uint64(0), uint64(0)
+	urgent, likes := false, uint64(0)
 	for _, p := range r.team.peers {
 		for _, w := range p.next() {
-			comments += w.Count()
+			urgent = urgent || w.Count() > 0 || len(w.Events) > 0
 			likes += w.Likes
 		}
 	}
 	viewers := r.countViewers()
 	due := l.ticked + idleInterval
 	switch {
-	case comments > 0:
+	case urgent:
 		due = l.ticked + r.team.interval
 	case likes > 0 || viewers != l.counts.viewers:
 		due = l.ticked + max(countInterval, r.team.interval)
@@ -246,6 +253,7 @@ func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
 		last := p.last
 		for _, w := range p.next() {
 			l.tally.add(w)
+			f.Events = append(f.Events, w.Events...)
 			f.Tick.Likes += w.Likes
 			last = w.N
 		}

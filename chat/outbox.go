@@ -35,6 +35,7 @@ type shipment struct {
 	frame   []byte
 	items   []item // whose writers are to hear what becomes of them
 	cids    []byte // of items
+	likes   uint64 // that frame carries
 	logged  bool   // in the log, or nothing in it has to be
 	doubt   bool   // Append failed: whether it is in the log is to be seen
 	verdict *verdict
@@ -120,7 +121,7 @@ func (r *room) pack(c *chunk) *shipment {
 	defer r.mu.Unlock()
 	now := r.hub.clock()
 	r.label(&p)
-	s := &shipment{n: p.N, items: c.items, cids: c.cids, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
+	s := &shipment{n: p.N, items: c.items, cids: c.cids, likes: p.Likes, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
 	r.out.open = append(r.out.open, s)
 	r.gate()
 	return s
@@ -208,11 +209,11 @@ func (r *room) search() (found map[uint64]bool, err error) {
 // label needs mu. It gives p its number and what it says besides comments,
 // the likes for one.
 func (r *room) label(p *wire.Partial) {
-	p.Node, p.Viewers, p.Likes, p.Confirmed = r.node, r.out.subs, r.out.likes, r.out.n
+	p.Node, p.Viewers, p.Likes, p.Confirmed, p.Rules = r.node, r.out.subs, r.out.likes, r.out.n, r.law.version
 	if len(r.out.open) > 0 {
 		p.Confirmed = r.out.open[0].n - 1
 	}
-	if p.Count() > 0 || p.Likes > 0 {
+	if p.Count() > 0 || p.Likes > 0 || len(p.Events) > 0 {
 		r.out.n++
 		p.N = r.out.n
 	}
@@ -225,6 +226,7 @@ func (r *room) lost(s *shipment) {
 	r.mu.Lock()
 	s.frame = wire.AppendPartial(nil, wire.Partial{Node: r.node, N: s.n, Confirmed: s.n - 1, Viewers: r.out.subs})
 	s.logged, s.doubt = true, false
+	r.out.likes, s.likes = r.out.likes+s.likes, 0 // they go with the next one
 	acks, n := r.tell(nil, s, statusRejected, rejectUnavailable), len(s.items)
 	s.items = nil
 	r.settle()

@@ -74,7 +74,7 @@ func (r *room) refill(ticks []*wire.Finished, tell bool) (news bool) {
 		if f.Epoch == r.team.epoch && f.Tick.Seq > r.tape.tail.seq {
 			acks, news = r.put(f, true), true
 			if tell {
-				r.past.tell(f.Tick.Comments)
+				r.past.tell(f)
 			}
 			r.hub.metrics.lateTicks.Inc()
 		}
@@ -140,7 +140,7 @@ func (h *history) join(ticks []*wire.Finished) {
 		}
 	}
 	for _, f := range ticks[from:] {
-		h.tell(f.Tick.Comments)
+		h.tell(f)
 	}
 }
 

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,16 +35,18 @@ type room struct {
 	authors authors
 	video   atomic.Pointer[video] // written under mu
 
-	mu     sync.Mutex
-	link   link
-	tape   tape
-	team   team
-	out    outbox
-	past   history
-	old    recall
-	combos comboTable
-	turns  turnTable
-	swept  time.Duration // the two tables
+	mu      sync.Mutex
+	link    link
+	tape    tape
+	team    team
+	out     outbox
+	past    history
+	law     law
+	members map[*subscriber]struct{}
+	old     recall
+	combos  comboTable
+	turns   turnTable
+	swept   time.Duration // the two tables
 }
 
 // bells wake the loops. Ringing never blocks; one ring while another waits is
@@ -76,7 +79,9 @@ func newRoom(h *Hub, name, node string) *room {
 		link:   link{up: true},
 		tape:   tape{tail: &entry{ready: make(chan struct{})}},
 		combos: make(comboTable), turns: make(turnTable),
+		members: make(map[*subscriber]struct{}),
 	}
+	r.law.init()
 	r.video.Store(&video{})
 	r.team.peers = make(map[string]*peer)
 	r.team.interval = h.cfg.TickMin
@@ -144,29 +149,51 @@ func (r *room) deadline() (context.Context, context.CancelFunc) {
 func (r *room) load() {
 	ctx, cancel := r.deadline()
 	defer cancel()
-	// In a surge one batch is 1 MiB and holds far more comments than are wanted.
+	// In a surge one batch is 1 MiB and holds far more comments than are wanted; in a
+	// quiet room most entries are records.
 	var comments [][]byte
-	for n := 2; n <= historySize; n *= 5 {
+	var seen map[string]struct{} // deleted ones included
+	for n := 2; n <= 10*historySize; n *= 5 {
 		entries, err := r.hub.broker.Tail(ctx, r.name, n)
 		if err != nil {
 			r.broken(err)
 			return
 		}
-		comments = nil
-		for _, e := range entries {
-			if b, err := wire.ParseBatch(e.Batch); err == nil {
-				comments = append(comments, b.Comments...)
-			}
-		}
+		comments, seen = said(entries)
 		if len(comments) >= historySize || len(entries) < n {
 			break
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.past.loaded = seen
 	for _, c := range comments[max(0, len(comments)-historySize):] {
-		r.past.load(c)
+		r.past.push(c)
+		r.law.meet(c)
 	}
+}
+
+// said returns the comments of a piece of the log without those that it says were
+// deleted, and the ids of all.
+func said(entries []Entry) (comments [][]byte, ids map[string]struct{}) {
+	ids = make(map[string]struct{})
+	for _, e := range entries {
+		if rec, err := wire.ParseRecord(e.Batch); err == nil {
+			if d, ok := tombstone(rec); ok {
+				comments = slices.DeleteFunc(comments, d.Has)
+			}
+			continue
+		}
+		b, err := wire.ParseBatch(e.Batch)
+		if err != nil {
+			continue
+		}
+		comments = append(comments, b.Comments...)
+		for _, c := range b.Comments {
+			ids[string(wire.CommentID(c))] = struct{}{}
+		}
+	}
+	return comments, ids
 }
 
 // Link implements Handler.
@@ -291,21 +318,19 @@ type history struct {
 	loaded   map[string]struct{} // ids that came from the log and may yet come in a tick
 }
 
-func (h *history) load(c []byte) {
-	if h.loaded == nil {
-		h.loaded = make(map[string]struct{})
-	}
-	h.loaded[string(wire.CommentID(c))] = struct{}{}
-	h.push(c)
-}
-
-func (h *history) tell(comments [][]byte) {
-	for _, c := range comments {
+// tell takes over what a tick shows and deletes.
+func (h *history) tell(f *wire.Finished) {
+	for _, c := range f.Tick.Comments {
 		if _, known := h.loaded[string(wire.CommentID(c))]; known {
 			delete(h.loaded, string(wire.CommentID(c)))
 			continue
 		}
 		h.push(c)
+	}
+	for _, e := range f.Events {
+		if d, ok := wire.ParseDeleteEvent(e); ok {
+			h.comments = slices.DeleteFunc(h.comments, d.Has)
+		}
 	}
 }
 

@@ -18,11 +18,19 @@ const (
 
 // join makes s a subscriber of the room. It returns where s begins to read and
 // the frames that come before.
-func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte) {
+func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [][]byte, banned *bye) {
 	old := r.recall(resume)
 	r.mu.Lock()
+	law := r.law.now.Load()
+	if sentence, out := law.Banned(s.me.subject(), r.when()); out {
+		r.mu.Unlock()
+		b := byeBanned(sentence, r.hub.now().UnixMilli())
+		return nil, nil, &b
+	}
+	r.members[s] = struct{}{}
 	w := wire.Welcome{
 		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.Load().session(),
+		Pinned: law.Book.Pinned, Notice: law.Book.Notice,
 		Degraded: r.link.degraded, Now: r.hub.now().UnixMilli(),
 	}
 	r.out.subs++
@@ -38,7 +46,7 @@ func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [
 		if from, ok := r.tape.after(last); ok {
 			cursor, w.Resumed = from, true
 			for _, f := range old {
-				missed = append(missed, f.Public)
+				missed = append(append(missed, f.Public), f.Events...)
 			}
 		} else {
 			missed = append(missed, wire.AppendGap(nil, resume.Seq+1, w.Seq))
@@ -48,13 +56,15 @@ func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [
 		w.History = append(w.History, r.past.comments...)
 	}
 	r.mu.Unlock()
-	return cursor, append([][]byte{wire.AppendWelcome(nil, w)}, missed...)
+	return cursor, append([][]byte{wire.AppendWelcome(nil, w)}, missed...), nil
 }
 
 // depart ends what join began.
-func (r *room) depart(*subscriber) {
+func (r *room) depart(s *subscriber) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.members, s)
+	delete(r.law.readers, s)
 	r.out.subs--
 }
 
@@ -64,15 +74,16 @@ func (r *room) skip(old *entry) (place *entry, news [][]byte) {
 	r.mu.Lock()
 	place = r.tape.prev
 	session, policy, degraded := r.video.Load().session(), r.policy(), r.link.degraded
-	epoch := r.team.epoch
+	epoch, book, deletes := r.team.epoch, r.law.now.Load().Book, r.law.deletes
 	r.mu.Unlock()
 	if place.seq > old.seq {
 		news = append(news, wire.AppendGap(nil, old.seq+1, place.seq))
 	} else if place.seq < old.seq {
 		news = append(news, wire.AppendReset(nil, epoch, place.seq))
 	}
-	return place, append(news, wire.AppendSessionEvent(nil, session), wire.AppendPolicyEvent(nil, policy),
-		wire.AppendDegradedEvent(nil, degraded))
+	news = append(append(news, deletes...), wire.AppendSessionEvent(nil, session), wire.AppendPolicyEvent(nil, policy))
+	return place, append(news, wire.AppendDegradedEvent(nil, degraded),
+		wire.AppendPinEvent(nil, book.Pinned), wire.AppendNoticeEvent(nil, book.Notice))
 }
 
 // like counts n likes; they go out with the next beat.
@@ -93,12 +104,13 @@ func (r *room) say(s *subscriber, m wire.Client) {
 	}
 	c, refused := s.comment(m)
 	if refused == "" {
+		r.in.backlog(s.done)
 		var wait time.Duration
 		if refused, wait = r.accept(s, m, c); refused == "" {
 			return
 		}
-		if wait > 0 {
-			s.tell(wire.AppendError(nil, rejectTooFast, max(wait.Milliseconds(), 1)))
+		if wait != 0 {
+			s.tell(wire.AppendError(nil, refused, retryMS(wait)))
 		}
 	}
 	r.hub.metrics.rejected.WithLabelValues(refused).Inc()
@@ -144,6 +156,9 @@ func (r *room) accept(s *subscriber, m wire.Client, c wire.Comment) (refused str
 	}
 	if r.in.shut.Load() {
 		return rejectUnavailable, 0
+	}
+	if refused, wait = r.object(s, who, c.Text); refused != "" {
+		return refused, wait
 	}
 	if wait = who.bucket.take(now, r.hub.cfg.Rate.interval(), r.hub.cfg.Burst, 1); wait > 0 {
 		return rejectTooFast, wait

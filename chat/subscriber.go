@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -46,7 +47,8 @@ type subscriber struct {
 	room *room
 	conn *websocket.Conn // for reading, and for control frames
 	line *line           // for messages
-	me   person          // the reader's
+	addr netip.Addr      // the client's
+	me   person          // the reader's; after greet only its nick changes
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
@@ -72,13 +74,14 @@ type pad struct {
 type person struct {
 	id, nick string
 	role     token.Role
+	addr     netip.Addr
 	expires  int64
 	token    string
 	hash     uint64 // of id
 }
 
-func newSubscriber(h *Hub, r *room, conn *websocket.Conn, below *line) *subscriber {
-	return &subscriber{hub: h, room: r, conn: conn, line: below, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+func newSubscriber(h *Hub, r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
+	return &subscriber{hub: h, room: r, conn: conn, addr: addr, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // welcome is the beginning of a connection: it ends it, or returns what its two
@@ -88,13 +91,18 @@ func (s *subscriber) welcome() (cursor *entry, ok bool) {
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
 	if refused == nil {
-		cursor, frames := s.room.join(s, hello.Resume)
-		s.begin(frames)
-		s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
-		if err := s.deliver(); err != nil {   // the welcome comes before everything else
-			s.fail(err)
+		var frames [][]byte
+		if cursor, frames, refused = s.room.join(s, hello.Resume); refused == nil {
+			s.begin(frames)
+			if taken := s.room.rename(s, hello.Nick); taken != "" {
+				s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+			}
+			s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
+			if err := s.deliver(); err != nil {   // the welcome comes before everything else
+				s.fail(err)
+			}
+			return cursor, true
 		}
-		return cursor, true
 	}
 	s.close(*refused)
 	s.farewell()
@@ -116,6 +124,26 @@ func (s *subscriber) serve(cursor *entry) {
 func (s *subscriber) end() {
 	s.hangUp()
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
+}
+
+// stay is the time in the room, for whom the room lets in.
+func (s *subscriber) stay(hello wire.Client) {
+	cursor, welcome, banned := s.room.join(s, hello.Resume)
+	if banned != nil {
+		s.close(*banned)
+		s.farewell()
+		s.linger()
+		return
+	}
+	defer s.room.depart(s)
+	s.begin(welcome)
+	if taken := s.room.rename(s, hello.Nick); taken != "" {
+		s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
 }
 
 // greet reads hello and finds out who it is, or returns why not.
@@ -145,6 +173,7 @@ func (s *subscriber) greet() (wire.Client, *bye) {
 	if why != "" {
 		return refuse(byeToken(why))
 	}
+	me.addr = s.addr
 	s.me = me
 	select {
 	case <-s.room.ready:
@@ -322,8 +351,12 @@ func (s *subscriber) handle(m wire.Client) {
 	case "ping":
 		s.tell(wire.AppendPong(nil, s.hub.now().UnixMilli()))
 	case "nick":
-		s.me.name(m.Nick)
+		if taken := s.room.rename(s, m.Nick); taken != "" {
+			s.tell(wire.AppendError(nil, taken, 0))
+		}
 		s.tell(wire.AppendYou(nil, s.me.you()))
+	case "mod":
+		s.room.order(s, m)
 	case "", "hello":
 		s.tell(wire.AppendError(nil, "bad_message", 0))
 	default:
@@ -445,7 +478,7 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}
-	return cursor.next, s.line.send(cursor.next.frame, writeTimeout)
+	return cursor.next, s.line.send(*cursor.next.frame.Load(), writeTimeout)
 }
 
 // deliver writes what is private.

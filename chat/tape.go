@@ -1,6 +1,10 @@
 package chat
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"barrage/chat/internal/wire"
+)
 
 // ringTicks is how many ticks a room keeps for those who come back: at ten a
 // second about thirteen seconds.
@@ -13,9 +17,10 @@ const maxBehind = 64
 // entry is one frame for all subscribers of a room. Entries form a list; a
 // subscriber's whole backlog is its pointer into it.
 type entry struct {
-	frame []byte // head and payload
-	seq   uint64 // of the tick, or of the tick before when the frame is an event
-	pos   uint64 // running number of the entry on this node, late ticks left out
+	frame atomic.Pointer[[]byte] // head and payload; another one when comments were deleted from it
+	data  []byte                 // its payload; guarded by room.mu
+	seq   uint64                 // of the tick, or of the tick before when the frame is an event
+	pos   uint64                 // running number of the entry on this node, late ticks left out
 
 	ready chan struct{} // closed when next is set
 	next  *entry
@@ -37,7 +42,7 @@ func (t *tape) tick(data []byte, seq uint64, late bool) {
 	if late {
 		pos--
 	}
-	e := t.append(&entry{frame: appendFrame(nil, data), seq: seq, pos: pos})
+	e := t.append(&entry{seq: seq, pos: pos}, data)
 	if len(t.ring) == ringTicks {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}
@@ -54,11 +59,12 @@ func (t *tape) reset(data []byte, seq uint64) {
 }
 
 func (t *tape) push(data []byte, seq uint64) *entry {
-	return t.append(&entry{frame: appendFrame(nil, data), seq: seq, pos: t.tail.pos + 1})
+	return t.append(&entry{seq: seq, pos: t.tail.pos + 1}, data)
 }
 
 // append makes e the tail. Whoever waits for it reads it at once: it is complete.
-func (t *tape) append(e *entry) *entry {
+func (t *tape) append(e *entry, data []byte) *entry {
+	e.set(data)
 	e.ready = make(chan struct{})
 	old := t.tail
 	old.next = e
@@ -66,6 +72,22 @@ func (t *tape) append(e *entry) *entry {
 	t.newest.Store(e.pos)
 	close(old.ready)
 	return e
+}
+
+func (e *entry) set(data []byte) {
+	frame := appendFrame(nil, data)
+	e.data = frame[len(frame)-len(data):]
+	e.frame.Store(&frame)
+}
+
+// erase takes deleted comments out of the ring, so that those who come back do
+// not get them.
+func (t *tape) erase(d wire.Deleted) {
+	for _, e := range t.ring {
+		if data, ok := wire.WithoutDeleted(e.data, d); ok {
+			e.set(data)
+		}
+	}
 }
 
 // after returns the entry behind which everything since tick seq follows, or

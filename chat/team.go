@@ -59,7 +59,8 @@ func (r *room) gather(p *wire.Partial) {
 	t := &r.team
 	who := t.peer(p.Node)
 	who.seen = r.hub.clock()
-	news := p.N > 0 || who.viewers != p.Viewers
+	r.law.hear(p.Rules)
+	news := p.N > 0 || r.law.stale || who.viewers != p.Viewers
 	who.viewers = p.Viewers
 	r.advance(who, p.Confirmed)
 	if p.N > who.last && len(who.waiting) < maxWaiting {
@@ -173,7 +174,7 @@ func (r *room) policy() wire.Policy {
 	tick := r.team.interval.Milliseconds()
 	return wire.Policy{
 		Tick: tick, Delay: tick + 300, Rate: float64(r.hub.cfg.Rate), Burst: r.hub.cfg.Burst,
-		Runes: maxRunes, Bytes: maxBytes,
+		Runes: maxRunes, Bytes: maxBytes, Slow: r.law.now.Load().Book.Slow,
 	}
 }
 
@@ -201,7 +202,7 @@ func (r *room) deliver(f *wire.Finished) {
 		r.team.known = max(r.team.known, f.Tick.Seq)
 	default:
 		acks := r.put(f, false)
-		r.past.tell(f.Tick.Comments)
+		r.past.tell(f)
 		r.mu.Unlock()
 		acks.ring()
 		ring(r.bells.flush)
@@ -233,6 +234,12 @@ func (r *room) put(f *wire.Finished, late bool) wakeList {
 	}
 	r.tape.tick(f.Public, f.Tick.Seq, late)
 	r.see(f, r.hub.clock())
+	for _, c := range f.Tick.Comments {
+		r.law.meet(c)
+	}
+	for _, e := range f.Events {
+		r.happen(e)
+	}
 	r.pace()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))

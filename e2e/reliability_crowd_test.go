@@ -84,7 +84,7 @@ func TestR12Idle(t *testing.T) {
 	began, cpu := time.Now(), s.cpu(t)
 	here.grow(t, s, n, 0, func(c *socket) { c.stay(nil) })
 	r.measured("%d let in within %.1f s, %.0f µs of CPU each", n, time.Since(began).Seconds(), (s.cpu(t)-cpu)/n*1e6)
-	settle(t, 10*time.Second) // what greeting them took is collected
+	elapse(t, 10*time.Second) // what greeting them took is collected
 	idle := s.memory(t)
 	each := (idle - before) / n
 	r.measured("%.1f KiB resident each", float64(each)/1024)
@@ -155,9 +155,9 @@ func TestR13Silent(t *testing.T) {
 	people := newCrowd(t)
 	people.grow(t, s, readers, 0, func(c *socket) { c.stay(late.note) })
 	stop := s.chatter(t, 60, strings.Repeat("弾", 190))
-	settle(t, 2*time.Second)
+	elapse(t, 2*time.Second)
 	late.take()
-	settle(t, 6*time.Second)
+	elapse(t, 6*time.Second)
 	alone, size := late.take()
 	r.measured("%d readers alone: %d frames, p99 %d ms", readers, len(alone), percentile(alone, 99).Milliseconds())
 
@@ -221,8 +221,8 @@ func (s *server) chatter(t *testing.T, perSecond int, text string) (stop func())
 	return stop
 }
 
-// settle lets the server run for a while.
-func settle(t *testing.T, d time.Duration) {
+// elapse lets the server run for a while.
+func elapse(t *testing.T, d time.Duration) {
 	t.Helper()
 	throughout(t, d, "the server runs", func() error { return nil })
 }

@@ -102,7 +102,7 @@ func (k *talk) shownAfter(t *testing.T, from time.Time, within time.Duration) ti
 func (k *talk) judge(t *testing.T, r *row, redis *redisServer) {
 	t.Helper()
 	k.stop()
-	settle(t, 4*time.Second) // an ack may take 3 s
+	elapse(t, 4*time.Second) // an ack may take 3 s
 	log := redis.dump(t)
 	acked, missing, twice, rejected := 0, 0, 0, 0
 	for text, s := range k.said {
@@ -161,7 +161,7 @@ func TestR10RedisDown(t *testing.T) {
 	k.shownAfter(t, time.Now(), 10*time.Second)
 
 	redis.kill()
-	settle(t, 30*time.Second)
+	elapse(t, 30*time.Second)
 	for i, n := range nodes {
 		if body, err := get(t.Context(), n.admin("/readyz")); err != nil || !strings.Contains(string(body), "chat") {
 			t.Errorf("node %d without Redis: %s, %v; want 200 and the reason", i, body, err)

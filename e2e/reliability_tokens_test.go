@@ -141,7 +141,7 @@ func TestR19Tokens(t *testing.T) {
 	if err == nil && strings.Contains(string(claims), "secret") {
 		t.Errorf("a token tells its secret: %s", claims)
 	}
-	settle(t, 3*time.Second)
+	elapse(t, 3*time.Second)
 	s.refuses(t, "expired", soon)
 	if err = talker.say(wsText, `{"op":"send","cid":"late","text":"still the host?"}`); err != nil {
 		t.Fatal(err)

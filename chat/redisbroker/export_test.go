@@ -20,3 +20,14 @@ var (
 	AppendFrame = appendFrame
 	AppendState = appendState
 )
+
+// ClusterKey is the key, or channel, of a room on a cluster.
+func ClusterKey(room, kind string) string {
+	return keys{prefix: "barrage:", partitions: partitionTags()}.of(room, kind)
+}
+
+// Partition is a room's partition on a cluster.
+func Partition(room string) int { return keys{partitions: partitionTags()}.partition(room) }
+
+// PartitionTags are the hash tags of the partitions.
+var PartitionTags = partitionTags

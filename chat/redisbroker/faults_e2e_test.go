@@ -111,7 +111,7 @@ func TestRedisKilled(t *testing.T) {
 	}
 	poll(t, recovery, "a is up", func() bool { return a.Up() && b.Up() })
 	poll(t, recovery, "Append works", func() bool {
-		_, err := a.Append(t.Context(), "live", []byte("after"), []byte("after"))
+		_, err = a.Append(t.Context(), "live", []byte("after"), []byte("after"))
 		return err == nil
 	})
 	live.WaitFor(t, "frame after")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -30,15 +29,15 @@ var (
 	errClosed       = errors.New("closed")
 )
 
-// link is a broker's one pub/sub connection, remade when it breaks, and the
-// rooms on it.
+// link is the pub/sub connection of a partition, remade when it breaks, and the
+// rooms on it. Outside a cluster there is one.
 type link struct {
-	client   *redis.Client
+	client   client
 	keys     keys
-	logger   *slog.Logger
+	notices  *notices
 	metrics  *metrics
 	heart    *heart
-	volatile atomic.Bool // Redis runs without appendonly
+	volatile atomic.Bool // its Redis runs without appendonly
 
 	// order is held while a (un)subscribe command is written and rooms is changed
 	// with it, so that both happen in the same order. Taken before mu.
@@ -48,16 +47,15 @@ type link struct {
 	session *session         // nil while there is no connection
 	rooms   map[string]*room // by channel
 	closed  bool
-	foreign sync.Once      // warns of messages that are not ours
 	lapses  sync.WaitGroup // timers of rooms that will still run
 
 	first chan struct{} // closed when the first attempt worked or failed
 }
 
-func newLink(client *redis.Client, k keys, logger *slog.Logger) *link {
+func newLink(c client, k keys, heart string, n *notices) *link {
 	return &link{
-		client: client, keys: k, logger: logger,
-		heart: newHeart(client, k),
+		client: c, keys: k, notices: n,
+		heart: newHeart(c, heart),
 		rooms: make(map[string]*room),
 		first: make(chan struct{}),
 	}
@@ -79,17 +77,16 @@ type session struct {
 
 // run keeps the link until ctx ends.
 func (l *link) run(ctx context.Context) {
-	pause, said := minPause, false
+	pause := minPause
 	for ctx.Err() == nil {
 		wasUp, err := l.serve(ctx)
 		if wasUp {
-			pause, said = minPause, false
+			pause = minPause
 			l.metrics.reconnects.Inc()
 		}
-		if !said && ctx.Err() == nil {
-			said = true
-			l.logger.Warn("redis lost", "err", err,
-				"hint", "comments are refused until redis answers; check that it runs and that chat.redis.url is right")
+		if ctx.Err() == nil {
+			l.notices.lost(wasUp, err)
+			l.client.relocate(ctx)
 		}
 		l.attempted()
 		select {
@@ -134,6 +131,7 @@ func (l *link) receive(ctx context.Context, s *session) error {
 		}
 		if becameUp {
 			l.attempted()
+			l.notices.connected()
 			s.work.Go(func() { l.settle(ctx) })
 		}
 	}
@@ -143,7 +141,7 @@ func (l *link) receive(ctx context.Context, s *session) error {
 func (l *link) open(ctx context.Context, s *session) error {
 	// The heartbeat alone first: it dials, and nobody has to wait for order meanwhile.
 	s.unanswered[l.heart.channel] = 1
-	if err := s.pubsub.Subscribe(ctx, l.heart.channel); err != nil {
+	if err := l.client.subscribe(ctx, s.pubsub, l.heart.channel); err != nil {
 		return err
 	}
 	l.order.Lock()
@@ -159,7 +157,7 @@ func (l *link) open(ctx context.Context, s *session) error {
 	if len(channels) == 0 {
 		return nil
 	}
-	return s.pubsub.Subscribe(ctx, channels...)
+	return l.client.subscribe(ctx, s.pubsub, channels...)
 }
 
 // received takes one thing from the connection. It says whether the session
@@ -247,10 +245,8 @@ func (l *link) attempted() {
 	}
 }
 
-// awaitFirst waits a moment for the first attempt.
+// awaitFirst waits for the first attempt.
 func (l *link) awaitFirst(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, firstWait)
-	defer cancel()
 	select {
 	case <-l.first:
 	case <-ctx.Done():
@@ -270,6 +266,9 @@ func (l *link) refusal() error {
 	return nil
 }
 
+// lives says whether frames travel through Redis now.
+func (l *link) lives() bool { return l.isUp() && !l.heart.silent.Load() }
+
 func (l *link) isUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -279,20 +278,18 @@ func (l *link) isUp() bool {
 // settle is what there is to do once a session is up: handlers hear the states
 // they may have missed, and the operator how durable Redis is.
 func (l *link) settle(ctx context.Context) {
-	l.logger.Info("redis connected")
 	if err := l.retell(ctx); err != nil && ctx.Err() == nil {
-		l.logger.Warn("room states not read", "err", err)
+		l.notices.logger.Warn("room states not read", "err", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	info, err := l.client.Info(ctx, "persistence").Result()
+	said, err := l.client.persistence(ctx, l.heart.channel)
 	if err != nil {
 		return // not everybody may ask, and it is only a warning
 	}
-	volatile := strings.Contains(info, "aof_enabled:0")
-	if volatile && l.volatile.CompareAndSwap(false, true) {
-		l.logger.Warn("redis forgets comments when it restarts", "hint", "set appendonly yes in redis.conf")
-	} else if !volatile {
-		l.volatile.Store(false)
+	volatile := strings.Contains(said, "aof_enabled:0")
+	l.volatile.Store(volatile)
+	if volatile {
+		l.notices.volatile()
 	}
 }

@@ -6,9 +6,11 @@ import {
   encodeHello,
   encodeLike,
   encodeNick,
+  encodeOrder,
   encodeSend,
   parseFrame,
   type Ack,
+  type Order,
   type Outgoing,
   type Place,
   type ServerFrame,
@@ -42,6 +44,7 @@ const protocol = "barrage.v1";
 const silence = 25_000; // a heartbeat tick comes every 10 s; this much silence means a dead link
 const stepMs = 1000;
 
+const longest = 12 * 3600_000; // a page that is told to stay away for longer does not wait for it
 const tokenRefused = 4003;
 
 export class Chat {
@@ -84,6 +87,12 @@ export class Chat {
 
   rename(nick: string): void {
     if (this.welcomed) this.socket?.send(encodeNick(nick));
+  }
+
+  /** Whether it could be sent: an order is for now. */
+  order(cid: string, o: Order): boolean {
+    if (this.welcomed) this.socket?.send(encodeOrder(cid, o));
+    return this.welcomed;
   }
 
   /** Likes are cheap to give, so they are counted and sent once a second. */
@@ -170,7 +179,7 @@ export class Chat {
     clearTimeout(this.watchdog);
     this.socket = null;
     this.welcomed = false;
-    if (this.retryMs < 0) {
+    if (this.retryMs < 0 || this.retryMs > longest) {
       this.options.events.link("refused");
       return;
     }

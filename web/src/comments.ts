@@ -26,6 +26,8 @@ export class CommentList {
   constructor(
     private readonly speaker: Speaker,
     private readonly preferences: Preferences,
+    /** What else can be done about a comment. */
+    private readonly more: (c: Comment, done: () => void) => HTMLElement[] = () => [],
   ) {
     this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0, role: "log", "aria-live": "off" });
     speaker.say(this.list, "chat.list", {}, "aria-label");
@@ -60,8 +62,11 @@ export class CommentList {
   }
 
   /** Puts an own comment as the others see it: the server may have cleaned it. */
-  correct(cid: string, text: string): void {
-    const said = this.own.get(cid)?.querySelector(".said");
+  correct(cid: string, c: Comment): void {
+    const row = this.own.get(cid);
+    if (row) this.said.set(row, c);
+    const text = c.text;
+    const said = row?.querySelector(".said");
     if (said && said.textContent !== text) said.textContent = text;
   }
 
@@ -75,6 +80,20 @@ export class CommentList {
     row.classList.toggle("pending", key === "fate.pending");
     if (key) this.speaker.say(fate, key);
     else fate.remove();
+  }
+
+  /** Takes comments away: those with these ids, all by one person. Returns their ids. */
+  remove(ids: readonly string[], who: string): string[] {
+    const gone: string[] = [];
+    for (const row of [...this.list.children]) {
+      const c = this.said.get(row);
+      if (!c || !(ids.includes(c.id) || (who !== "" && c.author === who))) continue;
+      const focused = row.contains(document.activeElement);
+      gone.push(c.id);
+      row.remove();
+      if (focused) this.list.focus();
+    }
+    return gone;
   }
 
   /** A line of the house: something to know that nobody said. */
@@ -112,18 +131,37 @@ export class CommentList {
     const nick = target instanceof Element ? target.closest<HTMLElement>(".nick") : null;
     const row = nick?.closest(".comment");
     const c = row && this.said.get(row);
-    if (!nick || !c || c.author === "" || row.classList.contains("own")) return;
-    const offered = this.list.querySelector(".hide-person");
+    if (!nick || !c || c.author === "") return;
+    const offered = this.list.querySelector(".row-menu");
     offered?.remove();
     if (offered && row.contains(offered)) return;
+    const close = (): void => {
+      menu.remove();
+      this.list.focus();
+    };
+    const menu = h("div", { class: "row-menu", role: "group", testid: "row-menu" }, ...this.more(c, close), this.hider(row, c));
+    if (menu.childElementCount === 0) return;
+    this.speaker.say(menu, "mod.menu", { name: c.nick }, "aria-label");
+    menu.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape") return;
+      menu.remove();
+      nick.focus();
+    });
+    row.append(menu);
+    menu.querySelector("button")!.focus();
+    menu.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Hides what a person says, here alone. */
+  private hider(row: Element, c: Comment): HTMLElement | null {
+    if (row.classList.contains("own")) return null;
     const hide = h("button", { class: "hide-person", type: "button", testid: "hide-person" }, icon(...icons.block));
     hide.append(this.speaker.say(h("span"), "bul.people.hide", { name: c.nick }));
     hide.addEventListener("click", () => {
       this.preferences.blockPerson({ id: c.author, nick: c.nick });
       this.list.focus();
     });
-    row.append(hide);
-    hide.focus();
+    return hide;
   }
 
   /** Up and down go from name to name; from the list itself, up begins at the newest. */

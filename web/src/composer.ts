@@ -36,6 +36,7 @@ export class Composer {
   private readonly box = settings();
   private mode: Mode = "scroll";
   private color = white;
+  private slow = 0; // seconds between two comments
   private waitUntil = 0;
   private waitTimer = 0;
 
@@ -79,6 +80,25 @@ export class Composer {
     if (this.input.value !== "") return;
     this.input.value = text;
     this.review();
+  }
+
+  /** One comment in so many seconds; 0 = as they come. */
+  slowMode(seconds: number): void {
+    if (seconds === 0) this.waitUntil = Math.min(this.waitUntil, performance.now());
+    this.slow = seconds;
+    this.countDown();
+  }
+
+  /** A comment was taken: in slow mode the next has to wait. */
+  taken(): void {
+    if (this.slow > 0) this.wait(this.slow * 1000, "");
+  }
+
+  /** The name cannot be had: the reader goes on as `nick`, until there is another. */
+  refuseNick(nick: string): void {
+    this.box.set("nick", null);
+    this.nick.value = nick;
+    this.showNick(true);
   }
 
   complain(key: Key): void {
@@ -192,6 +212,7 @@ export class Composer {
     if (performance.now() < this.waitUntil) return;
     if (left < 0) this.hintText("say.over", { n: -left });
     else if (left <= warnFrom) this.hintText("say.left", { n: left });
+    else if (this.slow > 0) this.hintText("say.slow", { n: this.slow });
     else this.hintText(null);
   }
 
@@ -205,7 +226,7 @@ export class Composer {
     }
     this.send.disabled = true;
     this.hint.classList.add("bad");
-    this.hintText("say.wait", { n: Math.ceil(left / 1000) });
+    this.hintText(this.slow > 0 ? "say.wait.slow" : "say.wait", { n: Math.ceil(left / 1000) });
     this.waitTimer = window.setTimeout(() => this.countDown(), Math.min(left, 250));
   }
 

@@ -35,6 +35,7 @@ const listener = new Listener(config, {
   },
   history: (comments) => wall.recall(comments),
   policy: (p) => (wall.delay = p.delay),
+  gone: (id) => wall.remove(id),
   session: () => asking.now(),
 });
 

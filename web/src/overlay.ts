@@ -45,5 +45,6 @@ new Listener(config, {
   },
   history: (comments) => wall.recall(comments), // said before: known, so that a count can grow, and not shown
   policy: (p) => (wall.delay = p.delay),
+  gone: (id) => wall.remove(id),
 }).start();
 wake();

@@ -30,6 +30,7 @@ export interface Policy {
   delay: number; // ms: a bullet is drawn when the playhead reaches pdt + delay
   maxRunes: number;
   rate: number; // comments per second
+  slow: number; // seconds a viewer waits between two comments; 0 = no slow mode
 }
 
 export interface Session {
@@ -48,6 +49,8 @@ export interface Welcome {
   viewers: number;
   likes: number;
   session: Session | null;
+  pinned: Comment | null;
+  notice: string; // what the house says
   degraded: boolean;
 }
 
@@ -75,6 +78,25 @@ export interface Ack {
   reason: string;
 }
 
+/** What was decided about one person, or one network. */
+export interface Sentence {
+  who: string; // a person's id, or
+  cidr: string;
+  nick: string;
+  until: number; // ms since the Unix epoch; 0 = no such end
+  show: boolean; // ends with the show
+  by: string;
+}
+
+/** The rules of a room, for those who look after it. */
+export interface RoomRules {
+  slow: number;
+  notice: string;
+  words: string[];
+  mutes: Sentence[];
+  bans: Sentence[];
+}
+
 export type ServerFrame =
   | Welcome
   | Tick
@@ -85,7 +107,13 @@ export type ServerFrame =
   | { op: "you"; you: You }
   | { op: "gap"; from: number; to: number }
   | { op: "reset"; epoch: string; seq: number }
-  | { op: "error"; code: string; retryMs: number }
+  | { op: "delete"; ids: string[]; who: string }
+  | { op: "pin"; pinned: Comment | null }
+  | { op: "notice"; text: string }
+  | { op: "mute"; muted: boolean; retryMs: number }
+  | { op: "done"; cid: string }
+  | { op: "rules"; rules: RoomRules }
+  | { op: "error"; code: string; retryMs: number; cid: string }
   | { op: "pong" }
   | { op: "bye"; code: number; reason: string; retryMs: number };
 
@@ -94,6 +122,7 @@ type Dict = Record<string, unknown>;
 const dict = (v: unknown): Dict => (typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Dict) : {});
 const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
 const str = (v: unknown, fallback = ""): string => (typeof v === "string" ? v : fallback);
+const strings = (v: unknown): string[] => list(v).filter((s) => typeof s === "string");
 const num = (v: unknown, fallback = 0): number => (typeof v === "number" && Number.isFinite(v) ? v : fallback);
 
 function oneOf<T extends string>(values: readonly T[], v: unknown, fallback: T): T {
@@ -145,7 +174,7 @@ function parseYou(value: unknown): You {
 
 function parsePolicy(value: unknown): Policy {
   const v = dict(value);
-  return { delay: num(v.delay, 400), maxRunes: num(v.max_runes, 200), rate: num(v.rate, 1) };
+  return { delay: num(v.delay, 400), maxRunes: num(v.max_runes, 200), rate: num(v.rate, 1), slow: num(v.slow) };
 }
 
 function parseSession(value: unknown): Session {
@@ -165,8 +194,25 @@ function parseWelcome(f: Dict): Welcome {
     history: comments(f.history),
     viewers: num(counters.viewers),
     likes: num(counters.likes),
+    pinned: comments(f.pinned)[0] ?? null,
+    notice: str(f.notice),
     session: f.session === undefined || f.session === null ? null : parseSession(f.session),
     degraded: f.degraded === true,
+  };
+}
+
+function parseSentence(value: unknown): Sentence {
+  const s = dict(value);
+  return {
+    who: str(s.who), cidr: str(s.cidr), nick: str(s.nick), until: num(s.until), show: str(s.session) !== "", by: str(s.by),
+  };
+}
+
+function parseRules(value: unknown): RoomRules {
+  const r = dict(value);
+  return {
+    slow: num(r.slow), notice: str(r.notice), words: strings(r.words),
+    mutes: list(r.mutes).map(parseSentence), bans: list(r.bans).map(parseSentence),
   };
 }
 
@@ -183,6 +229,14 @@ function parseEvent(f: Dict): ServerFrame | null {
       return { op: "degraded", degraded: f.degraded === true };
     case "policy":
       return { op: "policy", policy: parsePolicy(f) };
+    case "delete":
+      return { op: "delete", ids: strings(f.ids), who: str(f.who) };
+    case "pin":
+      return { op: "pin", pinned: comments(f.pinned)[0] ?? null };
+    case "notice":
+      return { op: "notice", text: str(f.text) };
+    case "mute":
+      return { op: "mute", muted: f.muted === true, retryMs: num(f.retry_ms) };
     default:
       return null;
   }
@@ -221,7 +275,11 @@ export function parseFrame(data: string): ServerFrame | null {
     case "reset":
       return { op: "reset", epoch: str(f.epoch), seq: num(f.seq) };
     case "error":
-      return { op: "error", code: str(f.code), retryMs: num(f.retry_ms) };
+      return { op: "error", code: str(f.code), retryMs: num(f.retry_ms), cid: str(f.cid) };
+    case "done":
+      return { op: "done", cid: str(f.cid) };
+    case "rules":
+      return { op: "rules", rules: parseRules(f.rules) };
     case "pong":
       return { op: "pong" };
     case "bye":
@@ -264,6 +322,21 @@ export function encodeSend(o: Outgoing): string {
   });
 }
 
+/** What a host or a moderator wants. */
+export interface Order {
+  do: "slow" | "mute" | "unmute" | "ban" | "unban" | "block" | "unblock" | "delete" | "pin" | "unpin" | "notice" | "list";
+  who?: string;
+  name?: string;
+  ids?: string[];
+  cidr?: string;
+  addr?: boolean;
+  seconds?: number;
+  show?: boolean;
+  words?: string[];
+  text?: string;
+}
+
+export const encodeOrder = (cid: string, o: Order): string => JSON.stringify({ op: "mod", cid, ...o });
 export const encodeNick = (nick: string): string => JSON.stringify({ op: "nick", nick });
 export const encodeLike = (n: number): string => JSON.stringify({ op: "like", n });
 

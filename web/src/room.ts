@@ -10,6 +10,8 @@ import { header } from "./header";
 import { Speaker, type Key } from "./i18n";
 import { icons } from "./icons";
 import type { Room } from "./api";
+import { secrets } from "./storage";
+import { takeToken } from "./token";
 import { watch } from "./watch";
 
 const config = readConfig();
@@ -35,7 +37,7 @@ const { stage, talk } = watch(config, speaker, {
     room = r;
     refresh();
   },
-});
+}, takeToken(config.room, secrets()));
 setInterval(refresh, 1000);
 
 const share = new Share(speaker, { room: config.room, playhead: () => stage.player.playhead() });

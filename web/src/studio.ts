@@ -5,6 +5,7 @@ import "./styles/studio.css";
 import { ApiError, fetchIngest, fetchPublish, type Ingest, type Publish, type Room, type Severity } from "./api";
 import { About } from "./about";
 import { readConfig } from "./config";
+import { Desk } from "./desk";
 import { copyButton, field } from "./copying";
 import { h, icon, show } from "./dom";
 import { bitrate, count, elapsed, short } from "./format";
@@ -190,13 +191,16 @@ function open(publish: Publish): void {
       name(r);
     },
   }, token);
+  const desk = new Desk(speaker, (o, answered) => talk.order(o, answered));
+  talk.onRules = (r) => desk.fill(r);
+  talk.wantsRules = true; // before the connection is there
   const strip = speaker.say(h("p", { class: "strip", role: "status", testid: "studio-strip", hidden: true }), "studio.down");
   app.replaceChildren(
     header(config.siteName, speaker, title, speaker.say(h("span", { class: "tag" }), "studio.title")),
     strip,
     h("main", { class: "studio" },
       h("div", { class: "studio-main" }, stage.root, health.root),
-      h("div", { class: "studio-side" }, connectCard(publish), about.root, linkCard()),
+      h("div", { class: "studio-side" }, connectCard(publish), about.root, desk.root, linkCard()),
       talk.root));
   talk.onViewers = (n) => health.viewers(n);
   const asking = poll(every, async () => {

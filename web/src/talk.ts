@@ -4,6 +4,8 @@
 import { Chat, type Identity, type Link } from "./chat";
 import { CommentList } from "./comments";
 import { Composer, type Said } from "./composer";
+import { House } from "./house";
+import { menuFor } from "./menu";
 import { socketAddress, type PageConfig } from "./config";
 import { h, icon, show } from "./dom";
 import { count } from "./format";
@@ -13,14 +15,15 @@ import { suggestion } from "./names";
 import { OwnBook, Seen } from "./own";
 import type { Preferences } from "./bullets/settings";
 import type { News, Own } from "./bullets/wall";
-import type { Ack, Comment, Policy, ServerFrame, Session, You } from "./protocol";
+import type { Ack, Comment, Order, Policy, RoomRules, ServerFrame, Session, You } from "./protocol";
 import { settings, type Box } from "./storage";
 
 export interface TalkEvents {
   news(n: News): void;
   history(comments: Comment[], own: Own): void;
   own(cid: string, c: Comment): void;
-  refused(cid: string): void;
+  /** Refused or deleted: by cid or by id. */
+  gone(key: string): void;
   policy(p: Policy): void;
   session(s: Session): void;
 }
@@ -46,14 +49,30 @@ const fateWords: Record<string, Key> = {
   unavailable: "fate.unavailable",
   bad_mode: "fate.bad_mode",
   bad_color: "fate.bad_color",
+  muted: "fate.muted",
+  slow_mode: "fate.slow_mode",
+  blocked: "fate.blocked",
 };
+
+const orderErrors: Record<string, Key> = {
+  forbidden: "mod.forbidden",
+  no_such_comment: "mod.gone",
+  rules_full: "mod.full",
+};
+
+const banned = 4005;
 
 export class Talk {
   readonly root: HTMLElement;
   readonly composer: Composer;
   link: Link = "connecting";
   onViewers: (n: number) => void = () => undefined;
+  onRules: (r: RoomRules) => void = () => undefined;
+  /** Whether the rules are to be told, now and whenever they change. */
+  wantsRules = false;
   private readonly list: CommentList;
+  private readonly house: House;
+  private readonly orders = new Map<string, (error: Key | null) => void>();
   private readonly chat: Chat;
   private readonly strip: HTMLElement;
   private readonly viewers: HTMLElement;
@@ -64,11 +83,15 @@ export class Talk {
   private readonly prefix = Math.random().toString(36).slice(2, 8);
   private you: You = { id: "", nick: "", role: "viewer", token: "" };
   private degraded = false;
+  private silenced: Key | null = null;
+  private minutes = 0; // that it lasts
   private sent = 0;
 
   constructor(private readonly options: TalkOptions) {
     const { speaker, config } = options;
-    this.list = new CommentList(speaker, options.preferences);
+    this.list = new CommentList(speaker, options.preferences, (c, done) =>
+      this.staff ? menuFor(speaker, c, { mine: c.author === this.you.id, give: (o) => this.order(o), done }) : []);
+    this.house = new House(speaker, () => this.order({ do: "unpin" }));
     this.composer = new Composer(speaker, { say: (s) => this.say(s), nick: (n) => this.chat.rename(n) });
     this.composer.suggest(suggestion(speaker.lang));
     this.strip = h("p", { class: "strip", testid: "chat-strip", role: "status", hidden: true });
@@ -91,6 +114,18 @@ export class Talk {
     this.chat.hurry();
   }
 
+  private get staff(): boolean {
+    return this.you.role !== "viewer";
+  }
+
+  /** What the bearer of a host's or moderator's link wants; `answered` hears why not, or null. */
+  order(o: Order, answered?: (error: Key | null) => void): void {
+    const cid = `${this.prefix}-${++this.sent}`;
+    const tell = answered ?? ((error: Key | null) => error && this.list.note(error));
+    if (this.chat.order(cid, o)) this.orders.set(cid, tell);
+    else tell("mod.failed");
+  }
+
   private assemble(): HTMLElement {
     const { speaker } = this.options;
     const like = h("button", { class: "like", type: "button", testid: "like" }, icon(...icons.heart), this.likes);
@@ -104,7 +139,7 @@ export class Talk {
     const people = h("span", { class: "people" }, icon(...icons.people), this.viewers);
     speaker.say(people, "chat.viewers.label", {}, "title");
     const head = h("header", { class: "talk-head" }, speaker.say(h("h2"), "chat.title"), people, like);
-    return h("section", { class: "talk", testid: "talk" }, head, this.strip, this.list.root, this.composer.root);
+    return h("section", { class: "talk", testid: "talk" }, head, this.strip, this.house.root, this.list.root, this.composer.root);
   }
 
   private say(said: Said): void {
@@ -130,6 +165,10 @@ export class Talk {
         this.policy(f.policy);
         this.counters(f.viewers, f.likes);
         this.degraded = f.degraded;
+        this.silenced = null;
+        this.house.pin(f.pinned, this.staff);
+        this.house.notice(f.notice);
+        if (this.wantsRules) this.order({ do: "list" });
         this.refreshStrip();
         this.options.events.history(f.history, this.read(f.history));
         if (f.session) this.options.events.session(f.session);
@@ -156,10 +195,56 @@ export class Talk {
         this.list.note("chat.gap");
         break;
       case "error":
-        if (f.code === "too_fast") this.composer.wait(f.retryMs, "");
-        else if (f.code === "busy") this.composer.complain("say.busy");
+        this.answer(f.cid, orderErrors[f.code] ?? "mod.failed");
+        if (f.code === "too_fast" || f.code === "slow_mode") this.composer.wait(f.retryMs, "");
+        else if (f.code === "muted") this.silence("chat.muted", f.retryMs);
+        else if (f.code === "nick_taken" || f.code === "nick_blocked") {
+          this.list.note(f.code === "nick_taken" ? "say.nick.taken" : "say.nick.blocked");
+          this.composer.refuseNick("");
+        } else if (f.code === "busy" && f.cid === "") this.composer.complain("say.busy");
+        break;
+      default:
+        this.orderly(f);
+    }
+  }
+
+  /** What keeps order in the room. */
+  private orderly(f: ServerFrame): void {
+    switch (f.op) {
+      case "delete":
+        for (const id of new Set([...f.ids, ...this.list.remove(f.ids, f.who)])) this.options.events.gone(id);
+        break;
+      case "pin":
+        this.house.pin(f.pinned, this.staff);
+        break;
+      case "notice":
+        this.house.notice(f.text);
+        break;
+      case "mute":
+        this.silence(f.muted ? "chat.muted" : null, f.retryMs);
+        break;
+      case "done":
+        this.answer(f.cid, null);
+        break;
+      case "rules":
+        this.onRules(f.rules);
+        break;
+      case "bye":
+        if (f.code === banned) this.silence("chat.banned", f.retryMs);
         break;
     }
+  }
+
+  private answer(cid: string, error: Key | null): void {
+    this.orders.get(cid)?.(error);
+    this.orders.delete(cid);
+  }
+
+  /** The reader may not speak, or not be here, for so long; negative = nobody can say. */
+  private silence(key: "chat.muted" | "chat.banned" | null, ms: number): void {
+    this.silenced = key && ms > 0 ? `${key}.for` : key;
+    this.minutes = Math.max(1, Math.ceil(ms / 60_000));
+    this.refreshStrip();
   }
 
   /** Puts into the list what is new; returns which are the reader's own. */
@@ -174,7 +259,7 @@ export class Talk {
         continue;
       }
       own.set(c.id, cid);
-      this.list.correct(cid, c.text);
+      this.list.correct(cid, c);
       this.list.setFate(cid, null);
     }
     this.list.append(rows);
@@ -185,16 +270,18 @@ export class Talk {
     const text = this.said.get(a.cid);
     this.said.delete(a.cid);
     this.own.settle(a);
-    if (a.fate === "rejected") this.options.events.refused(a.cid);
+    if (a.fate === "rejected") this.options.events.gone(a.cid);
+    else this.composer.taken();
     const why = a.fate === "rejected" ? a.reason : a.fate;
     if (a.fate === "shown" || a.fate === "merged") this.list.setFate(a.cid, null);
     else this.list.setFate(a.cid, fateWords[why] ?? "fate.rejected", a.fate === "rejected");
-    if (why === "too_fast" && text !== undefined) this.composer.wait(0, text);
+    if ((why === "too_fast" || why === "slow_mode") && text !== undefined) this.composer.wait(0, text);
     else if (a.fate === "rejected" && text !== undefined) this.composer.restore(text);
   }
 
   private policy(p: Policy): void {
     this.composer.maxRunes = p.maxRunes;
+    this.composer.slowMode(this.staff ? 0 : p.slow);
     this.options.events.policy(p);
   }
 
@@ -211,10 +298,10 @@ export class Talk {
   }
 
   private refreshStrip(): void {
-    const key = stripWords(this.link, this.degraded);
+    const key = this.silenced ?? stripWords(this.link, this.degraded);
     show(this.strip, key !== null);
     this.strip.dataset.link = this.link;
-    if (key) this.options.speaker.say(this.strip, key);
+    if (key) this.options.speaker.say(this.strip, key, { n: this.minutes });
   }
 }
 

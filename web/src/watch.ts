@@ -41,7 +41,7 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
       },
       history: (comments, own) => wall.recall(comments, own),
       own: (cid, c) => wall.own(cid, c),
-      refused: (cid) => wall.remove(cid),
+      gone: (key) => wall.remove(key),
       policy: (p) => (wall.delay = p.delay),
       session: () => asking.now(), // chat only says that something changed; the API says what
     },

@@ -26,6 +26,8 @@ type Partial struct {
 	Confirmed uint64   // everything up to this number is known to be in a tick
 	Viewers   int      // subscribers of this node
 	Likes     uint64   // since the partial before
+	Rules     uint64   // newest version of the room's rules that this node knows
+	Events    [][]byte // JSON event messages for every subscriber, delivered after the tick
 	Said      [][]byte // comments by the host and moderators: always shown
 	Keys      []Key
 	Singles   Singles // keys that were said once and stand back
@@ -72,6 +74,8 @@ func AppendPartial(dst []byte, p Partial) []byte {
 	dst = binary.AppendUvarint(dst, p.Confirmed)
 	dst = binary.AppendUvarint(dst, uint64(p.Viewers))
 	dst = binary.AppendUvarint(dst, p.Likes)
+	dst = binary.AppendUvarint(dst, p.Rules)
+	dst = appendEvents(dst, p.Events)
 	dst = binary.AppendUvarint(dst, uint64(len(p.Said)))
 	for _, c := range p.Said {
 		dst = appendBytes(dst, c)
@@ -98,6 +102,7 @@ type Finished struct {
 	Tick     Tick     // Tick.Comments: those shown
 	Keys     []uint64 // of Tick.Comments, in their order; 0 = has none, because nothing is merged with it
 	Merged   []Merged // all nodes the leader knows
+	Events   [][]byte // of the merged partials
 	Comments uint64   // counted in the room so far, this tick's included
 	Public   []byte   // the tick message for subscribers; made by AppendFinished
 }
@@ -118,6 +123,7 @@ func AppendFinished(dst []byte, f Finished) []byte {
 		dst = appendBytes(dst, m.Node)
 		dst = binary.AppendUvarint(dst, m.Last)
 	}
+	dst = appendEvents(dst, f.Events)
 	dst = binary.AppendUvarint(dst, uint64(len(f.Tick.Combos)))
 	for _, k := range f.Tick.Combos {
 		dst = binary.LittleEndian.AppendUint64(dst, k.Key)
@@ -161,7 +167,8 @@ func ParseFrame(frame []byte) (any, error) {
 }
 
 func (d *decoder) partial() *Partial {
-	p := &Partial{Node: string(d.bytes()), N: d.uint(), Confirmed: d.uint(), Viewers: int(d.uint()), Likes: d.uint()}
+	p := &Partial{Node: string(d.bytes()), N: d.uint(), Confirmed: d.uint(), Viewers: int(d.uint()), Likes: d.uint(), Rules: d.uint()}
+	p.Events = d.events()
 	for range d.count() {
 		p.Said = append(p.Said, d.bytes())
 	}
@@ -180,6 +187,7 @@ func (d *decoder) finished() *Finished {
 	for range d.count() {
 		f.Merged = append(f.Merged, Merged{Node: string(d.bytes()), Last: d.uint()})
 	}
+	f.Events = d.events()
 	for range d.count() {
 		f.Tick.Combos = append(f.Tick.Combos, Combo{Key: d.hash(), ID: string(d.bytes()), Delta: d.uint(), Total: d.uint()})
 	}

@@ -23,12 +23,26 @@ type Client struct {
 	Nick   string  `json:"nick"`   // hello, nick
 	Token  string  `json:"token"`  // hello
 	Resume *Resume `json:"resume"` // hello
-	CID    string  `json:"cid"`    // send
-	Text   string  `json:"text"`   // send
+	CID    string  `json:"cid"`    // send, mod
+	Text   string  `json:"text"`   // send, mod
 	PDT    int64   `json:"pdt"`    // send; 0 = not given
 	Mode   string  `json:"mode"`   // send
 	Color  string  `json:"color"`  // send
 	N      int     `json:"n"`      // like
+	*Order         // mod; nil when there is none of its fields
+}
+
+// Order is what a host or a moderator wants (mod): which fields count depends on Do.
+type Order struct {
+	Do      string   `json:"do"`
+	Who     string   `json:"who"`     // a person's id
+	Name    string   `json:"name"`    // and nick, for the list
+	IDs     []string `json:"ids"`     // of comments
+	CIDR    string   `json:"cidr"`    // a network or an address
+	Addr    bool     `json:"addr"`    // the person's address, too
+	Seconds int64    `json:"seconds"` // how long; 0 = for good
+	Show    bool     `json:"show"`    // until the next broadcast begins
+	Words   []string `json:"words"`
 }
 
 // Resume is the last tick a returning subscriber has.

@@ -158,6 +158,7 @@ type Policy struct {
 	Burst int
 	Runes int
 	Bytes int
+	Slow  int // seconds a viewer waits between two comments; 0 = only Rate counts
 }
 
 // Session is what subscribers are told of the room's video.
@@ -183,6 +184,8 @@ type Welcome struct {
 	History  [][]byte
 	Counters Counters
 	Session  Session
+	Pinned   []byte // a comment
+	Notice   string
 	Degraded bool
 	Now      int64
 }
@@ -196,7 +199,9 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendString(append(dst, `,"token":`...), w.You.Token)
 	dst = appendPolicy(append(dst, `},"policy":{`...), w.Policy)
 	dst = appendList(append(dst, `},"history":[`...), w.History)
-	dst = strconv.AppendInt(append(dst, `],"pinned":[],"counters":{"viewers":`...), int64(w.Counters.Viewers), 10)
+	dst = append(append(dst, `],"pinned":[`...), w.Pinned...)
+	dst = appendString(append(dst, `],"notice":`...), w.Notice)
+	dst = strconv.AppendInt(append(dst, `,"counters":{"viewers":`...), int64(w.Counters.Viewers), 10)
 	dst = appendUint(append(dst, `,"comments":`...), w.Counters.Comments)
 	dst = appendUint(append(dst, `,"likes":`...), w.Counters.Likes)
 	dst = appendSession(append(dst, `},"session":{`...), w.Session)
@@ -274,7 +279,8 @@ func appendPolicy(dst []byte, p Policy) []byte {
 	dst = strconv.AppendFloat(append(dst, `,"rate":`...), p.Rate, 'f', -1, 64)
 	dst = strconv.AppendInt(append(dst, `,"burst":`...), int64(p.Burst), 10)
 	dst = strconv.AppendInt(append(dst, `,"max_runes":`...), int64(p.Runes), 10)
-	return strconv.AppendInt(append(dst, `,"max_bytes":`...), int64(p.Bytes), 10)
+	dst = strconv.AppendInt(append(dst, `,"max_bytes":`...), int64(p.Bytes), 10)
+	return strconv.AppendInt(append(dst, `,"slow":`...), int64(p.Slow), 10)
 }
 
 func appendSession(dst []byte, s Session) []byte {

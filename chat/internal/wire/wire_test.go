@@ -32,7 +32,7 @@ func TestMessages(t *testing.T) {
 	for _, a := range []wire.Ack{{"c1", "i1", "shown", ""}, {"c2", "", "rejected", "too_long"}, {"c3", "i3", "merged", "i1"}} {
 		acks = wire.AppendAck(acks, a)
 	}
-	policy := wire.Policy{Tick: 100, Delay: 400, Rate: 0.5, Burst: 3, Runes: 200, Bytes: 600}
+	policy := wire.Policy{Tick: 100, Delay: 400, Rate: 0.5, Burst: 3, Runes: 200, Bytes: 600, Slow: 5}
 	session := wire.Session{Phase: "live", Session: "s1", Epoch: "k3", Live: true, Players: 2}
 	you := wire.You{ID: "a1", Nick: "小明", Role: "viewer", Token: "t.t"}
 	for _, m := range []struct{ what, got, want string }{
@@ -45,11 +45,11 @@ func TestMessages(t *testing.T) {
 		{
 			"welcome", string(wire.AppendWelcome(nil, wire.Welcome{
 				Epoch: "e1", Seq: 41, You: you, Policy: policy, History: [][]byte{c},
-				Counters: wire.Counters{Viewers: 3, Comments: 120, Likes: 7}, Session: session, Now: 5,
+				Counters: wire.Counters{Viewers: 3, Comments: 120, Likes: 7}, Session: session, Pinned: c, Notice: "be kind", Now: 5,
 			})),
 			`{"op":"welcome","v":1,"epoch":"e1","seq":41,"resumed":false,"you":{"id":"a1","nick":"小明","role":"viewer","token":"t.t"},` +
-				`"policy":{"tick":100,"delay":400,"rate":0.5,"burst":3,"max_runes":200,"max_bytes":600},"history":[` + string(c) + `],"pinned":[],` +
-				`"counters":{"viewers":3,"comments":120,"likes":7},"session":{"phase":"live","session":"s1","epoch":"k3","live":true,"players":2},"degraded":false,"now":5}`,
+				`"policy":{"tick":100,"delay":400,"rate":0.5,"burst":3,"max_runes":200,"max_bytes":600,"slow":5},"history":[` + string(c) + `],"pinned":[` + string(c) + `],` +
+				`"notice":"be kind","counters":{"viewers":3,"comments":120,"likes":7},"session":{"phase":"live","session":"s1","epoch":"k3","live":true,"players":2},"degraded":false,"now":5}`,
 		},
 		{"you", string(wire.AppendYou(nil, you)), `{"op":"you","id":"a1","nick":"小明","role":"viewer"}`},
 		{
@@ -58,7 +58,7 @@ func TestMessages(t *testing.T) {
 		},
 		{
 			"policy", string(wire.AppendPolicyEvent(nil, policy)),
-			`{"op":"event","kind":"policy","tick":100,"delay":400,"rate":0.5,"burst":3,"max_runes":200,"max_bytes":600}`,
+			`{"op":"event","kind":"policy","tick":100,"delay":400,"rate":0.5,"burst":3,"max_runes":200,"max_bytes":600,"slow":5}`,
 		},
 		{"degraded", string(wire.AppendDegradedEvent(nil, true)), `{"op":"event","kind":"degraded","degraded":true,"reason":"unavailable"}`},
 		{"recovered", string(wire.AppendDegradedEvent(nil, false)), `{"op":"event","kind":"degraded","degraded":false}`},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"barrage/e2e/load/cost"
+	"barrage/e2e/load/histogram"
 )
 
 // blocked is what a crowd saw that waited for the same part, by rounds.
@@ -25,7 +26,7 @@ type blocked struct {
 	RSSPerEach  int64     `json:"rss_bytes_per_each"` // most that the server grew by while all waited
 	IdleCores   float64   `json:"idle_cores"`         // of the server without any waiter; subtracted from the CPU
 	MedianLast  float64   `json:"median_last_ms"`
-	afterFirst  histogram
+	afterFirst  histogram.Histogram
 	cpu, free   time.Duration
 	waiters     int
 	parkedSince time.Time
@@ -221,9 +222,9 @@ func (h *hall) round(ctx context.Context) error {
 		return nil
 	}
 	for _, at := range came {
-		h.afterFirst.add(at.Sub(came[0]))
+		h.afterFirst.Add(at.Sub(came[0]))
 	}
-	h.LastMillis = append(h.LastMillis, millis(came[len(came)-1].Sub(came[0])))
+	h.LastMillis = append(h.LastMillis, histogram.Millis(came[len(came)-1].Sub(came[0])))
 	h.Rounds++
 	h.waiters += h.n
 	h.free += after.CPU - h.rest.CPU

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"barrage/e2e/load/encoder"
+	"barrage/e2e/load/histogram"
 )
 
 // publication is what mode latency sends.
@@ -76,17 +77,17 @@ func watchLatency(ctx context.Context, s settings, base *url.URL, net transport,
 		both.Wait()
 	}()
 	c := newCrowd(s, base, net)
-	var ages [2]histogram // of video, the first rendition, and of audio
+	var ages [2]histogram.Histogram // of video, the first rendition, and of audio
 	c.heard = func(a *arrival) {
 		if at, ok := sent.youngest(a.body); ok && a.kind == kindPart && c.players[a.viewer].playhead.running {
-			ages[a.slot/2].add(a.done.Sub(at))
+			ages[a.slot/2].Add(a.done.Sub(at))
 		}
 	}
 	r, err := watch(ctx, s, c, pid)
 	if err != nil {
 		return nil, err
 	}
-	if ages[0].n == 0 {
+	if ages[0].Count() == 0 {
 		return nil, errUnmarked
 	}
 	r.time("video part arrived, after its youngest frame was sent", &ages[0])

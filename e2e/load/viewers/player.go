@@ -106,7 +106,7 @@ func (p *player) reload(t *track, a *arrival) {
 		return
 	}
 	if a.kind == kindBlocked {
-		p.tally.overshoot.add(a.done.Sub(later(a.asked, list.seen)))
+		p.tally.overshoot.Add(a.done.Sub(later(a.asked, list.seen)))
 	}
 	fresh := t.list == nil || list.msn != t.list.msn || list.part != t.list.part
 	t.list = list
@@ -251,8 +251,8 @@ func (p *player) loaded(t *track, a *arrival) {
 // play moves the playhead to now and appends what has arrived.
 func (p *player) play(t *track, got piece, a *arrival) {
 	if listed := p.lists.listed[got.uri]; !listed.Before(p.joined) {
-		p.tally.late.add(a.done.Sub(listed))
-		p.tally.age.add(a.done.Sub(got.start))
+		p.tally.late.Add(a.done.Sub(listed))
+		p.tally.age.Add(a.done.Sub(got.start))
 	}
 	p.playhead.advance(a.done, p.buffered())
 	t.end = got.end
@@ -260,7 +260,7 @@ func (p *player) play(t *track, got piece, a *arrival) {
 		p.tally.stall(p.id, d)
 	}
 	if p.playhead.running {
-		p.tally.latency.add(a.done.Sub(p.playhead.position(a.done)))
+		p.tally.latency.Add(a.done.Sub(p.playhead.position(a.done)))
 	}
 }
 

@@ -138,13 +138,13 @@ func TestLowLatency(t *testing.T) {
 		if got := c.tally.requests[kindPart]; got < 3*2*98 || got > 3*2*115 || c.tally.requests[kindSegment] != 0 {
 			t.Errorf("%d parts, %d segments, want some 600 and none", got, c.tally.requests[kindSegment])
 		}
-		if over, late := c.tally.overshoot.percentile(1), c.tally.late.percentile(0.9); over > 10*time.Millisecond || !near(late, 10*time.Millisecond, time.Millisecond) {
+		if over, late := c.tally.overshoot.Percentile(1), c.tally.late.Percentile(0.9); over > 10*time.Millisecond || !near(late, 10*time.Millisecond, time.Millisecond) {
 			t.Errorf("playlists %v after the first, parts %v after they were listed, want 10ms", over, late)
 		}
-		if age := c.tally.age.percentile(0.5); !near(age, stagePart+20*time.Millisecond, 5*time.Millisecond) {
+		if age := c.tally.age.Percentile(0.5); !near(age, stagePart+20*time.Millisecond, 5*time.Millisecond) {
 			t.Errorf("a part is %v old, want 220ms since it began", age)
 		}
-		if got := c.tally.latency.percentile(0.5); !near(got, 800*time.Millisecond, 200*time.Millisecond) {
+		if got := c.tally.latency.Percentile(0.5); !near(got, 800*time.Millisecond, 200*time.Millisecond) {
 			t.Errorf("shown %v behind, want 600ms to 1s", got)
 		}
 		last := s.orders[len(s.orders)-1]
@@ -184,7 +184,7 @@ func TestPlain(t *testing.T) {
 				t.Errorf("%s is asked for %d times by 2 viewers", path, n)
 			}
 		}
-		if got := c.tally.latency.percentile(0.5); got < 6*time.Second || got > 9*time.Second {
+		if got := c.tally.latency.Percentile(0.5); got < 6*time.Second || got > 9*time.Second {
 			t.Errorf("shown %v behind, want three targets and up to one more", got)
 		}
 	})

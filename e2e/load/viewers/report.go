@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"barrage/e2e/load/cost"
+	"barrage/e2e/load/histogram"
 )
 
 // report is what a run says, in milliseconds where nothing else is said.
@@ -39,7 +40,7 @@ type report struct {
 // timing is one distribution by name.
 type timing struct {
 	Name string `json:"name"`
-	summary
+	histogram.Summary
 }
 
 // spent is what a process cost meanwhile.
@@ -62,7 +63,7 @@ func (r *report) sum(t *tally) {
 	}
 	r.Bytes, r.Stalled, r.Stalls, r.StallSeconds = t.bytes, len(t.victims), t.stalls, t.stopped.Seconds()
 	media := t.took[kindPart]
-	media.merge(&t.took[kindSegment])
+	media.Merge(&t.took[kindSegment])
 	r.time("media request, from asking to the last byte", &media)
 	r.time("playlist that need not wait", &t.took[kindPlaylist])
 	r.time("blocked playlist, after anybody had it", &t.overshoot)
@@ -71,9 +72,9 @@ func (r *report) sum(t *tally) {
 	r.time("what is shown, behind the playlist's clock", &t.latency)
 }
 
-func (r *report) time(name string, h *histogram) {
-	if h.n > 0 {
-		r.Times = append(r.Times, timing{name, h.summary()})
+func (r *report) time(name string, h *histogram.Histogram) {
+	if sum := h.Summary(); sum.Count > 0 {
+		r.Times = append(r.Times, timing{name, sum})
 	}
 }
 

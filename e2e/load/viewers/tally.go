@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"barrage/e2e/load/histogram"
 )
 
 // tally is what all viewers saw since it was last cleared. It belongs to the crowd's
@@ -15,11 +17,11 @@ import (
 type tally struct {
 	requests  [kinds]int64
 	bytes     int64 // of bodies, as they came
-	took      [kinds]histogram
-	late      histogram // a piece arrived, after anybody's playlist had it
-	age       histogram // a piece arrived, after its beginning by the playlist's clock
-	overshoot histogram // a blocked playlist arrived, after anybody else had it
-	latency   histogram // what is shown, behind the playlist's clock
+	took      [kinds]histogram.Histogram
+	late      histogram.Histogram // a piece arrived, after anybody's playlist had it
+	age       histogram.Histogram // a piece arrived, after its beginning by the playlist's clock
+	overshoot histogram.Histogram // a blocked playlist arrived, after anybody else had it
+	latency   histogram.Histogram // what is shown, behind the playlist's clock
 	errors    map[string]int64
 	stalls    int64
 	stopped   time.Duration
@@ -44,7 +46,7 @@ func (t *tally) count(a *arrival) {
 	case a.status != http.StatusOK:
 		t.fail(fmt.Sprintf("%v: %d", a.kind, a.status))
 	default:
-		t.took[a.kind].add(a.done.Sub(a.asked))
+		t.took[a.kind].Add(a.done.Sub(a.asked))
 	}
 }
 

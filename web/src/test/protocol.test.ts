@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeHello, encodeSend, parseComment, parseFrame, runes, safeColor } from "../protocol";
+import { encodeHello, encodeOrder, encodeSend, parseComment, parseFrame, runes, safeColor } from "../protocol";
 
 const c = ["i1", 1790000000123, "a1", "小明", "草", "top", "#FF0000", "host"];
 
@@ -45,17 +45,41 @@ test("frames of the protocol", () => {
     },
     { frame: { op: "event", kind: "degraded", degraded: true, reason: "unavailable" }, want: { op: "degraded", degraded: true } },
     {
-      frame: { op: "event", kind: "policy", tick: 160, delay: 460, rate: 1, burst: 3, max_runes: 100, max_bytes: 600 },
-      want: { op: "policy", policy: { delay: 460, maxRunes: 100, rate: 1 } },
+      frame: { op: "event", kind: "policy", tick: 160, delay: 460, rate: 1, burst: 3, max_runes: 100, max_bytes: 600, slow: 5 },
+      want: { op: "policy", policy: { delay: 460, maxRunes: 100, rate: 1, slow: 5 } },
     },
     { frame: { op: "gap", from: 43, to: 50 }, want: { op: "gap", from: 43, to: 50 } },
     { frame: { op: "reset", epoch: "e2", seq: 0 }, want: { op: "reset", epoch: "e2", seq: 0 } },
-    { frame: { op: "error", code: "too_fast", retry_ms: 700 }, want: { op: "error", code: "too_fast", retryMs: 700 } },
+    { frame: { op: "error", code: "too_fast", retry_ms: 700 }, want: { op: "error", code: "too_fast", retryMs: 700, cid: "" } },
     {
       frame: { op: "bye", code: 4001, reason: "restart", retry_ms: -1 },
       want: { op: "bye", code: 4001, reason: "restart", retryMs: -1 },
     },
     { frame: { op: "you", id: "x", nick: "n", role: "host" }, want: { op: "you", you: { id: "x", nick: "n", role: "host", token: "" } } },
+    { frame: { op: "event", kind: "delete", ids: ["i1", 7], who: "" }, want: { op: "delete", ids: ["i1"], who: "" } },
+    { frame: { op: "event", kind: "pin", pinned: [c] }, want: { op: "pin", pinned: parseComment(c) } },
+    { frame: { op: "event", kind: "pin", pinned: [] }, want: { op: "pin", pinned: null } },
+    { frame: { op: "event", kind: "notice", text: "hi" }, want: { op: "notice", text: "hi" } },
+    { frame: { op: "event", kind: "mute", muted: true, retry_ms: -1 }, want: { op: "mute", muted: true, retryMs: -1 } },
+    { frame: { op: "done", cid: "m1", do: "mute" }, want: { op: "done", cid: "m1" } },
+    {
+      frame: { op: "error", code: "forbidden", retry_ms: 0, cid: "m1" },
+      want: { op: "error", code: "forbidden", retryMs: 0, cid: "m1" },
+    },
+    {
+      frame: {
+        op: "rules",
+        rules: { rev: 3, slow: 5, words: ["x", 1], mutes: [{ who: "p", nick: "n", session: "s1", by: "a" }], bans: [{ cidr: "203.0.113.0/24", until: 9, by: "a" }] },
+      },
+      want: {
+        op: "rules",
+        rules: {
+          slow: 5, notice: "", words: ["x"],
+          mutes: [{ who: "p", cidr: "", nick: "n", until: 0, show: true, by: "a" }],
+          bans: [{ who: "", cidr: "203.0.113.0/24", nick: "", until: 9, show: false, by: "a" }],
+        },
+      },
+    },
     { frame: { op: "pong", now: 1 }, want: { op: "pong" } },
   ];
   for (const { frame, want } of cases) assert.deepEqual(parseFrame(JSON.stringify(frame)), want);
@@ -77,7 +101,7 @@ test("welcome with everything, and with nothing", () => {
 });
 
 test("what a newer server may say is ignored", () => {
-  for (const data of ["", "null", "[]", "{", "7", '{"op":"dance"}', '{"op":"event","kind":"pin"}', '{"op":7}']) {
+  for (const data of ["", "null", "[]", "{", "7", '{"op":"dance"}', '{"op":"event","kind":"party"}', '{"op":7}']) {
     assert.equal(parseFrame(data), null, data);
   }
 });
@@ -104,4 +128,8 @@ test("colours and lengths", () => {
   assert.equal(safeColor("#ABCDEF"), "#abcdef");
   for (const v of ["red", "#fff", "#1234567", "", null, "url(//x)"]) assert.equal(safeColor(v), "#ffffff");
   assert.equal(runes("a草🎉"), 3);
+});
+
+test("an order carries only what it needs", () => {
+  assert.equal(encodeOrder("m1", { do: "mute", who: "p", seconds: 600 }), '{"op":"mod","cid":"m1","do":"mute","who":"p","seconds":600}');
 });
