@@ -37,10 +37,9 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 	d.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
 		Subprotocols:     []string{Subprotocol},
-		// Small, and pooled where a buffer is needed for a moment only: otherwise each
-		// connection keeps the 4 KiB buffers of net/http for ever. Of the pooled ones
-		// few are in use at a time; a welcome fits into one, and so into one packet.
-		ReadBufferSize: 512, WriteBufferSize: 8 << 10, WriteBufferPool: &sync.Pool{},
+		// Small, so that no connection keeps the 4 KiB of net/http for ever; for
+		// writing only during the handshake.
+		ReadBufferSize: 256, WriteBufferSize: 256, WriteBufferPool: &sync.Pool{},
 		CheckOrigin: d.allowed,
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			h.metrics.refused.WithLabelValues(refuseUpgrade).Inc()
@@ -98,6 +97,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetCloseHandler(below.answerClose(conn))
 	s := newSubscriber(h, rm, conn, d.clientAddr(r))
+	s.line = below
 	if rm == nil {
 		// A page sees nothing of an answer to its upgrade, but it hears a bye.
 		s.close(byeBusy(turn))
