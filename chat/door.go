@@ -37,10 +37,9 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 	d.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
 		Subprotocols:     []string{Subprotocol},
-		// Small, and pooled where a buffer is needed for a moment only: otherwise each
-		// connection keeps the 4 KiB buffers of net/http for ever. Of the pooled ones
-		// few are in use at a time; a welcome fits into one, and so into one packet.
-		ReadBufferSize: 512, WriteBufferSize: 8 << 10, WriteBufferPool: &sync.Pool{},
+		// Small, so that no connection keeps the 4 KiB of net/http for ever; for
+		// writing only during the handshake.
+		ReadBufferSize: 256, WriteBufferSize: 256, WriteBufferPool: &sync.Pool{},
 		CheckOrigin: d.allowed,
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			h.metrics.refused.WithLabelValues(refuseUpgrade).Inc()
@@ -49,6 +48,7 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 	}
 	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/ws", d.socket)
 	d.mux.HandleFunc("GET /chat/v1/rooms", d.rooms)
+	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/segments/{file}", d.segment)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		safehttp.WriteError(w, http.StatusNotFound, "not_found", "there is nothing at this address")
 	})
@@ -97,6 +97,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetCloseHandler(below.answerClose(conn))
 	s := newSubscriber(h, rm, conn, d.clientAddr(r))
+	s.line = below
 	if rm == nil {
 		// A page sees nothing of an answer to its upgrade, but it hears a bye.
 		s.close(byeBusy(turn))
@@ -144,6 +145,19 @@ func (d *door) allowed(r *http.Request) bool {
 	return safehttp.AllowOrigin(r, d.hub.cfg.AllowedOrigins)
 }
 
+// share lets pages of the allowed origins read the answer.
+func (d *door) share(w http.ResponseWriter, r *http.Request) {
+	if slices.Contains(d.hub.cfg.AllowedOrigins, "*") {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // one answer for all of them
+		return
+	}
+	w.Header().Add("Vary", "Origin")
+	// The origin is only ever echoed when it may ask, and never with credentials.
+	if origin := r.Header.Get("Origin"); origin != "" && d.allowed(r) {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+}
+
 // rooms lists the rooms open on this node with their viewers on all nodes.
 func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 	type item struct {
@@ -155,15 +169,10 @@ func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 		list = append(list, item{rm.name, rm.viewers()})
 	}
 	slices.SortFunc(list, func(a, b item) int { return cmp.Compare(a.Room, b.Room) })
-	header := w.Header()
-	header.Add("Vary", "Origin")
-	// The origin is only ever echoed when it may ask, and never with credentials.
-	if origin := r.Header.Get("Origin"); origin != "" && d.allowed(r) {
-		header.Set("Access-Control-Allow-Origin", origin)
-	}
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "application/json")
-	header.Set("X-Content-Type-Options", "nosniff")
+	d.share(w, r)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// Whoever no longer listens cannot be told more.
 	_ = json.NewEncoder(w).Encode(map[string]any{"rooms": list})
 }

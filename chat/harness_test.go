@@ -47,6 +47,7 @@ type setup struct {
 	spool  string // a directory
 	limit  int64  // of it
 	logger *slog.Logger
+	dir    string // of the archive
 
 	accepted chan<- net.Conn // the first connection, as the server has it
 }
@@ -62,7 +63,7 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	opts := chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Logger: s.logger}
+	opts := chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Logger: s.logger, Dir: s.dir}
 	if s.spool != "" {
 		root, err := os.OpenRoot(s.spool)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,9 +24,12 @@ const (
 )
 
 // line is a connection as the WebSocket library has it. It reads the heads of
-// the frames along, for what the library does not tell.
+// the frames along, for what the library does not tell. Messages go out past the
+// library, each in one write: its way is too deep for the smallest stack, and a
+// subscriber would keep a larger one for ever.
 type line struct {
 	net.Conn
+	closed atomic.Bool // our close frame has gone out
 
 	head    [14]byte // of the frame that comes now
 	got     int      // bytes of it
@@ -40,6 +44,48 @@ func (l *line) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	l.follow(p[:n])
 	return n, err
+}
+
+// Write implements net.Conn for the library, which sends nothing through it but
+// its answer to the handshake and whole control frames.
+func (l *line) Write(p []byte) (int, error) {
+	if p[0] == fin|websocket.CloseMessage {
+		l.closed.Store(true)
+	}
+	return l.Conn.Write(p)
+}
+
+// ping writes a ping; the pong puts off the idle deadline.
+func (l *line) ping() error { return l.send([]byte{fin | websocket.PingMessage, 0}, writeTimeout) }
+
+// send writes whole frames within d. RFC 6455, 5.5.1: "The application MUST NOT
+// send any more data frames after sending a Close frame."
+func (l *line) send(frames []byte, d time.Duration) error {
+	if l.closed.Load() {
+		return websocket.ErrCloseSent
+	}
+	if err := l.SetWriteDeadline(time.Now().Add(d)); err != nil {
+		return err
+	}
+	_, err := l.Conn.Write(frames)
+	return err
+}
+
+// fin is the bit of a frame that is the last of its message.
+const fin = 0x80
+
+// appendFrame appends a text frame (RFC 6455, 5.2; a server masks nothing).
+func appendFrame(dst, text []byte) []byte {
+	dst = append(dst, fin|websocket.TextMessage)
+	switch n := len(text); {
+	case n < 126:
+		dst = append(dst, byte(n))
+	case n < 1<<16:
+		dst = binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+	}
+	return append(dst, text...)
 }
 
 // follow takes what came apart into heads and payloads, up to the close frame.

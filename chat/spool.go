@@ -150,7 +150,7 @@ func (s *spool) add(e *spooled) {
 // grow needs mu.
 func (s *spool) grow(n int64) {
 	s.bytes += n
-	s.metrics.spoolBytes.Set(float64(s.bytes))
+	s.metrics.waiting.Set(float64(s.bytes))
 	full := s.bytes+spoolSpare > s.limit
 	if full && !s.full {
 		s.log.Error("the spool of comments is full", "bytes", s.bytes, "limit", s.limit,

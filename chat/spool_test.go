@@ -66,8 +66,8 @@ func (p *page) inMessage(op, text string) {
 	})
 }
 
-// logged counts how often each comment is in the room's log.
-func logged(t *testing.T, log chat.Log) map[string]int {
+// entriesOf counts how often each comment is in the room's log.
+func entriesOf(t *testing.T, log chat.Log) map[string]int {
 	t.Helper()
 	entries, err := log.Read(t.Context(), "live", "", 10_000)
 	if err != nil {
@@ -101,7 +101,7 @@ func logged(t *testing.T, log chat.Log) map[string]int {
 // tick for every page.
 func once(t *testing.T, log chat.Log, name string, times int, pages ...*page) {
 	t.Helper()
-	in := logged(t, log)
+	in := entriesOf(t, log)
 	for i := range times {
 		text := name + cid(i)
 		if in[text] != 1 {
@@ -200,7 +200,7 @@ func TestBothApart(t *testing.T) {
 			ways[i].set(func(f *flaky) { f.down = false })
 		}
 		settle()
-		if got := logged(t, broker); len(got) != 6 || got["0 0 same words"] != 45 || got["1 1 same words"] != 45 {
+		if got := entriesOf(t, broker); len(got) != 6 || got["0 0 same words"] != 45 || got["1 1 same words"] != 45 {
 			t.Errorf("logged: %v", got)
 		}
 		for _, p := range pages {
@@ -333,7 +333,7 @@ func TestSpoolIsFull(t *testing.T) {
 		way.set(func(f *flaky) { f.down = false })
 		settle()
 		n.stop()
-		if got := len(logged(t, broker)); got != spooled+1 {
+		if got := len(entriesOf(t, broker)); got != spooled+1 {
 			t.Errorf("%d in the log, want %d", got, spooled+1)
 		}
 		if !strings.Contains(log.String(), "bring it back") {

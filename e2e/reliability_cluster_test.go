@@ -93,7 +93,7 @@ func (p *talkers) resumes(t *testing.T) time.Duration {
 // its people said has been acknowledged.
 func (p *talkers) killLeader(t *testing.T) (node int) {
 	t.Helper()
-	p.settle(t)
+	p.elapse(t)
 	const leads = "barrage_chat_leaderships_total"
 	if first, second := p.nodes[0].metric(t, leads), p.nodes[1].metric(t, leads); first+second != 1 {
 		t.Fatalf("leaderships = %v and %v, want one", first, second)
@@ -107,7 +107,7 @@ func (p *talkers) killLeader(t *testing.T) (node int) {
 }
 
 // settle waits for the fate of every comment.
-func (p *talkers) settle(t *testing.T) {
+func (p *talkers) elapse(t *testing.T) {
 	t.Helper()
 	for _, s := range p.said {
 		eventually(t, 15*time.Second, "the fate of "+s.text, func() error {
@@ -123,7 +123,7 @@ func (p *talkers) settle(t *testing.T) {
 // check holds what was acked against the log, and the ticks against each other.
 func (p *talkers) check(t *testing.T, r *row, key string) {
 	t.Helper()
-	p.settle(t)
+	p.elapse(t)
 	log := p.redis.Do(t, "XRANGE "+key+" - +")
 	acked, missing := 0, 0
 	for _, s := range p.said {

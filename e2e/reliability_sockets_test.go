@@ -4,8 +4,10 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	endian "encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,20 +72,37 @@ func knock(ctx context.Context, s *server, from string, receive int, header ...s
 	return c, resp.StatusCode, conn.SetDeadline(time.Time{})
 }
 
-// enter is knock and hello, up to the welcome.
+// enter is knock and hello, up to the welcome. Who is given a turn comes back then.
 func enter(ctx context.Context, s *server, from string, receive int) (*socket, error) {
-	c, _, err := knock(ctx, s, from, receive)
-	if err != nil {
-		return nil, err
-	}
-	if err = c.say(wsText, `{"op":"hello"}`); err == nil {
-		_, _, err = c.next()
-	}
-	if err != nil {
+	for {
+		c, _, err := knock(ctx, s, from, receive)
+		if err != nil {
+			return nil, err
+		}
+		var first []byte
+		if err = c.say(wsText, `{"op":"hello"}`); err == nil {
+			_, first, err = c.next()
+		}
+		if err == nil && bytes.HasPrefix(first, []byte(`{"op":"welcome"`)) {
+			return c, nil
+		}
 		c.Close()
-		return nil, err
+		var bye struct {
+			Code  int   `json:"code"`
+			Retry int64 `json:"retry_ms"`
+		}
+		if err == nil {
+			err = json.Unmarshal(first, &bye)
+		}
+		if err != nil || bye.Code != 4009 || bye.Retry <= 0 {
+			return nil, fmt.Errorf("%w: %.200s: %w", errSocket, first, err)
+		}
+		select {
+		case <-time.After(time.Duration(bye.Retry) * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	return c, nil
 }
 
 // say sends one frame. Its mask is zero.

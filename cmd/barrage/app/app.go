@@ -130,10 +130,14 @@ func (a *App) start(ctx context.Context) {
 	if a.rooms != nil {
 		a.lifecycle.run(ctx, "room states", states{rooms: a.rooms, store: a.broker.Rooms(), logger: a.logger}.Run)
 		a.lifecycle.run(ctx, "packager", a.rooms.Run)
-		if os.Getenv("GOGC") == "" {
-			a.lifecycle.run(ctx, "garbage", func(ctx context.Context) error { return tuneGarbage(ctx, a.rooms.Held) })
-		}
 		a.lifecycle.run(ctx, "ingest", a.ingest.Run)
+	}
+	if os.Getenv("GOGC") == "" {
+		held := func() int64 { return 0 }
+		if a.rooms != nil {
+			held = a.rooms.Held
+		}
+		a.lifecycle.run(ctx, "garbage", func(ctx context.Context) error { return tuneGarbage(ctx, held) })
 	}
 }
 
@@ -379,6 +383,7 @@ func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) error {
 		Spool: spool, SpoolBytes: a.cfg.Chat.JournalBytes,
 		Logger: a.logger, Registerer: a.metrics, Broker: a.broker, Secret: a.secret, ClientAddr: clients.Addr,
 		Full: newFileGuard(a.logger, a.role.media).check,
+		Dir: filepath.Join(a.cfg.StateDir, "chat"),
 	})
 	if err != nil {
 		return err
