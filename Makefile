@@ -152,6 +152,10 @@ players: toolchain test-tools page ## real players watch: stalls, errors, latenc
 	  sed -n 's/^ *players_[a-z_]*\.go:[0-9]*: |/|/p' bin/players.log; \
 	  grep -E '^ *--- |^(ok|FAIL|panic)|hls-parser' bin/players.log; (( result == 0 )) || { cat bin/players.log >&2; exit $$result; }
 
+.PHONY: contact-sheet
+contact-sheet: toolchain test-tools page ## a picture of every page in every state, two sizes, two languages: bin/contact-sheet.html
+	@go test -tags players -count=1 -timeout 20m -run '^TestContactSheet$$' ./e2e && ls bin/contact-sheet.html
+
 # The table goes into a file as the rows end, and is printed sorted, whatever the result.
 .PHONY: reliability
 reliability: toolchain test-tools page ## attack a running server, row by row; prints a table with what was measured

@@ -32,7 +32,7 @@ func (p *people) talk(t *testing.T, comments int) {
 // what the log has. It returns how many were refused.
 func (p *people) check(t *testing.T, url string) (refused int) {
 	t.Helper()
-	log := logged(t, url)
+	log := wholeLog(t, url)
 	for i := range p.said {
 		switch ack := p.pages[i%len(p.pages)].ack(cid(i)); {
 		case ack[2] == "rejected" && ack[3] == "unavailable":
@@ -59,14 +59,14 @@ func (p *people) check(t *testing.T, url string) (refused int) {
 	return refused
 }
 
-// logged is all that the log of the room has.
-func logged(t *testing.T, url string) (all []byte) {
+// wholeLog is all that the log of the room has.
+func wholeLog(t *testing.T, url string) (all []byte) {
 	t.Helper()
 	b, err := redisbroker.New(t.Context(), redisbroker.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	entries, err := b.Tail(t.Context(), "live", 10_000)
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,9 @@ type Config struct {
 	// come, at the start of a show or after a cut, each is told when to come back.
 	// Each costs about 0.1 ms of CPU. Default 3000.
 	MaxNewConnsPerSecond int `yaml:"max_new_conns_per_second"`
+	// Keep is how long what was said stays on disk, in whole days; 0 is for ever. A
+	// quiet room has kilobytes a day, 1,000 comments a second have 20 GB. Default 720h.
+	Keep time.Duration `yaml:"keep"`
 	// MaxRooms bounds the rooms open on this node at once; each costs two
 	// goroutines and three broker calls a second. Default 1000.
 	MaxRooms int `yaml:"max_rooms"`
@@ -58,7 +61,9 @@ type Config struct {
 
 // RedisConfig is the chat.redis section.
 type RedisConfig struct {
-	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…".
+	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…". Several
+	// hosts, as "redis://a:6379,b:6379,c:6379", are nodes of a Redis Cluster (7.0 or newer), which
+	// tells of the others; a single one of them is "redis://a:6379?cluster=true".
 	URL string `yaml:"url"`
 }
 
@@ -67,6 +72,7 @@ func DefaultConfig() Config {
 	return Config{
 		Broker: BrokerMemory, JournalBytes: 1 << 30, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
 		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, MaxNewConnsPerSecond: 3000, MaxRooms: 1000,
+		Keep: 30 * 24 * time.Hour,
 	}
 }
 
@@ -87,6 +93,7 @@ func (c Config) Validate() error {
 	fail(c.MaxShownPerSecond >= 1 && c.MaxShownPerSecond <= 1000, "max_shown_per_second", c.MaxShownPerSecond, "1 to 1000")
 	fail(c.MaxConnsPerAddr >= 1, "max_conns_per_addr", c.MaxConnsPerAddr, "at least 1")
 	fail(c.MaxNewConnsPerSecond >= 1 && c.MaxNewConnsPerSecond <= 1_000_000, "max_new_conns_per_second", c.MaxNewConnsPerSecond, "1 to 1000000")
+	fail(c.Keep == 0 || c.Keep >= 24*time.Hour, "keep", c.Keep, "0 (for ever) or at least 24h")
 	fail(c.MaxRooms >= 1, "max_rooms", c.MaxRooms, "at least 1")
 	for _, o := range c.AllowedOrigins {
 		fail(validOrigin(o), "allowed_origins", o, `"*" or scheme://host[:port] without a path`)

@@ -21,6 +21,12 @@
 // partials and leases, read it (study) and put it into force (enforce). Deletes are
 // events: they ride partials and ticks as comments do, so that nobody misses them.
 //
+// Ticks also go on the room's shelf (shelve), which cuts them into segments of ten
+// seconds of picture for whoever goes back there. The leader's keeper copies the log to
+// disk (copyLog), then the segments (saveShelf), and only then trims the log; see
+// internal/archive and internal/segment. How far it is rides the ticks, so that the
+// next leader goes on there.
+//
 // Invariants
 //
 //   - Over all nodes, and when nothing is on its way: logged = accepted = shown +
@@ -32,6 +38,9 @@
 //     goes into the next tick.
 //   - Every tick of an epoch reaches every subscriber, in order and once, or a gap
 //     names it.
+//   - A batch leaves the log by Trim only when its comments are on disk, in the
+//     room's log and in segments that can hardly change.
+//   - On one disk no comment is missing after a kill, and none is double.
 //   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
 //   - No lock is held during a call of the broker or a write to a socket. Locks are
@@ -93,4 +102,9 @@
 //     then nobody gains from hiding one.
 //   - Readers wait for a log that is more than 8 MiB behind, over refusing at once: TCP
 //     slows the senders, and what was read is kept. At 64 MiB comments are refused (busy).
+//   - The archive's mark in the ticks, over a key in the store: nodes hear it without
+//     asking. Where nodes have disks of their own, a kill may leave the last second of
+//     comments on two of them; equal ids tell.
+//   - A room is archived once something was said in it, or video knows it, over every
+//     room: anybody can open one by its address.
 package chat

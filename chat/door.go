@@ -48,6 +48,7 @@ func newDoor(h *Hub, clientAddr func(*http.Request) netip.Addr) *door {
 	}
 	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/ws", d.socket)
 	d.mux.HandleFunc("GET /chat/v1/rooms", d.rooms)
+	d.mux.HandleFunc("GET /chat/v1/rooms/{room}/segments/{file}", d.segment)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		safehttp.WriteError(w, http.StatusNotFound, "not_found", "there is nothing at this address")
 	})
@@ -144,6 +145,19 @@ func (d *door) allowed(r *http.Request) bool {
 	return safehttp.AllowOrigin(r, d.hub.cfg.AllowedOrigins)
 }
 
+// share lets pages of the allowed origins read the answer.
+func (d *door) share(w http.ResponseWriter, r *http.Request) {
+	if slices.Contains(d.hub.cfg.AllowedOrigins, "*") {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // one answer for all of them
+		return
+	}
+	w.Header().Add("Vary", "Origin")
+	// The origin is only ever echoed when it may ask, and never with credentials.
+	if origin := r.Header.Get("Origin"); origin != "" && d.allowed(r) {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+}
+
 // rooms lists the rooms open on this node with their viewers on all nodes.
 func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 	type item struct {
@@ -155,15 +169,10 @@ func (d *door) rooms(w http.ResponseWriter, r *http.Request) {
 		list = append(list, item{rm.name, rm.viewers()})
 	}
 	slices.SortFunc(list, func(a, b item) int { return cmp.Compare(a.Room, b.Room) })
-	header := w.Header()
-	header.Add("Vary", "Origin")
-	// The origin is only ever echoed when it may ask, and never with credentials.
-	if origin := r.Header.Get("Origin"); origin != "" && d.allowed(r) {
-		header.Set("Access-Control-Allow-Origin", origin)
-	}
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "application/json")
-	header.Set("X-Content-Type-Options", "nosniff")
+	d.share(w, r)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// Whoever no longer listens cannot be told more.
 	_ = json.NewEncoder(w).Encode(map[string]any{"rooms": list})
 }

@@ -27,6 +27,7 @@ type flaky struct {
 	appendNo bool
 	appendDn bool // Append works and says that it did not
 	leadNo   bool
+	readNo   bool
 	ticksNo  bool
 }
 
@@ -120,6 +121,16 @@ func (f *flaky) Ticks(ctx context.Context, room string, after uint64, n int) ([]
 		return nil, errors.Join(err, chat.ErrUnavailable)
 	}
 	return f.Broker.Ticks(ctx, room, after, n)
+}
+
+func (f *flaky) Read(ctx context.Context, room, after string, n int) ([]chat.Entry, error) {
+	f.mu.Lock()
+	no := f.readNo
+	f.mu.Unlock()
+	if err := f.fails(); err != nil || no {
+		return nil, errors.Join(err, chat.ErrUnavailable)
+	}
+	return f.Broker.Read(ctx, room, after, n)
 }
 
 func (f *flaky) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {

@@ -41,6 +41,7 @@ type setup struct {
 	pipes  bool
 	addr   func(*http.Request) netip.Addr
 	full   func() error
+	dir    string // of the archive
 
 	accepted chan<- net.Conn // the first connection, as the server has it
 }
@@ -56,7 +57,7 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full})
+	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Dir: s.dir})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -13,13 +13,19 @@ import (
 	"sync"
 	"time"
 
+	"barrage/chat/internal/archive"
+	"barrage/chat/internal/segment"
 	"github.com/cespare/xxhash/v2"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // roomLinger is how long a room stays open on a node after its last subscriber
 // has gone, so that one who reloads the page finds ticks and history in RAM.
 const roomLinger = 30 * time.Second
+
+// pruneEvery is how often the archive is looked through for what is too old.
+const pruneEvery = time.Hour
 
 // Options wire a Hub. Broker and Secret are required.
 type Options struct {
@@ -28,6 +34,9 @@ type Options struct {
 	Now        func() time.Time // wall clock; nil = time.Now. Durations are always monotonic
 	Broker     Broker
 	Secret     []byte // signs and checks the tokens of people
+	// Dir is where comments are archived; "" = nowhere, and then the broker's log is
+	// trimmed by its own bounds alone.
+	Dir string
 	// ClientAddr says whose connection a request is; nil = the TCP peer.
 	ClientAddr func(*http.Request) netip.Addr
 	// Full says why there is no place for another connection now, nil when there
@@ -48,6 +57,7 @@ type Hub struct {
 	pads    sync.Pool
 	metrics *metrics
 	full    func() error
+	archive *archive.Archive // nil = none
 	door    *door
 	desk    registry
 }
@@ -109,6 +119,11 @@ func New(cfg Config, opts Options) (*Hub, error) {
 	}
 	h.seed = xxhash.Sum64(opts.Secret)
 	h.pads.New = func() any { return new(pad) }
+	if opts.Dir != "" {
+		if h.archive, err = archive.Open(opts.Dir); err != nil {
+			return nil, fmt.Errorf("open chat archive: %w", err)
+		}
+	}
 	h.door = newDoor(h, opts.ClientAddr)
 	return h, nil
 }
@@ -121,6 +136,10 @@ func (h *Hub) Handler() http.Handler { return h.door.mux }
 // everything the hub started has ended. That takes at most about eight seconds
 // when neither broker nor browsers answer.
 func (h *Hub) Run(ctx context.Context) error {
+	var chores sync.WaitGroup
+	if h.archive != nil {
+		chores.Go(func() { h.houseKeep(ctx) })
+	}
 	<-ctx.Done()
 	h.desk.mu.Lock()
 	h.desk.stopping = true
@@ -138,7 +157,51 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	h.desk.mu.Unlock()
 	h.desk.conns.Wait()
+	chores.Wait()
+	if h.archive != nil {
+		return h.archive.Close()
+	}
 	return nil
+}
+
+// houseKeep finishes what a process that was killed has left, and removes what is
+// older than Config.Keep.
+func (h *Hub) houseKeep(ctx context.Context) {
+	rooms, err := h.archive.Unfinished()
+	if err != nil {
+		h.log.Warn("chat archive not read", "err", err)
+	}
+	for _, name := range rooms {
+		// Who opens a room takes its lease when nobody has it, and archives.
+		if r, err := h.enter(name); err == nil {
+			h.leave(r)
+		}
+	}
+	again := time.NewTicker(pruneEvery)
+	defer again.Stop()
+	for {
+		if h.cfg.Keep > 0 {
+			n, err := h.archive.Prune(h.now().Add(-h.cfg.Keep))
+			if err != nil {
+				h.log.Warn("old comments not removed", "err", err, "hint", "remove them by hand; they lie in chat below state_dir, a folder or file for each day")
+			} else if n > 0 {
+				h.log.Info("old comments removed", "count", n)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// disk is where segments of r are that are no longer in RAM.
+func (h *Hub) disk(r *room) segment.Disk {
+	if h.archive == nil {
+		return nil
+	}
+	return roomDisk{archive: h.archive, room: r.name, fail: r.archiving}
 }
 
 // Degraded says whether, and why, comments do not get through on this node.
@@ -149,6 +212,9 @@ func (h *Hub) Degraded() (reason string, degraded bool) {
 	for _, r := range h.openRooms() {
 		if r.degraded() {
 			return "chat broker unavailable for room " + r.name, true
+		}
+		if r.keeper.failing.Load() {
+			return "comments of room " + r.name + " cannot be written to disk", true
 		}
 	}
 	return "", false

@@ -38,6 +38,8 @@ type leadership struct {
 type counts struct {
 	viewers int
 	likes   uint64
+
+	archived string // entry of the log
 }
 
 // lead is the loop that asks for the room's lease and, while it is held,
@@ -63,6 +65,7 @@ func (r *room) lead() {
 		}
 		r.fill(&l)
 		r.finish(&l)
+		r.keeper.leads.Store(l.held)
 		r.measure(&l)
 		timer.Reset(r.leadDue(&l))
 	}
@@ -138,9 +141,13 @@ func (r *room) clear(l *leadership) {
 // resign gives the lease back, so that others need not wait for its end.
 func (r *room) resign(l *leadership) {
 	r.finish(l)
+	r.keeper.leads.Store(l.held)
+	r.tidy(true)
 	if !l.held {
 		return
 	}
+	l.ticked -= tickMax // who leads next is told at once how far the archive is
+	r.finish(l)
 	ctx, cancel := r.deadline()
 	defer cancel()
 	if err := r.hub.broker.Resign(ctx, r.name, r.node); err != nil {
@@ -174,7 +181,7 @@ func (r *room) tickDue(l *leadership) time.Duration {
 	switch {
 	case urgent:
 		due = l.ticked + r.team.interval
-	case likes > 0 || viewers != l.counts.viewers:
+	case likes > 0 || viewers != l.counts.viewers || r.news.archived != l.counts.archived:
 		due = l.ticked + max(countInterval, r.team.interval)
 	}
 	// The heir must know what the last tick confirmed before it merges.
@@ -234,7 +241,7 @@ func (r *room) done(l *leadership, f *wire.Finished) {
 	}
 	l.seq = f.Tick.Seq
 	l.ticked = r.hub.clock()
-	l.counts = counts{f.Tick.Viewers, f.Tick.Likes}
+	l.counts = counts{f.Tick.Viewers, f.Tick.Likes, f.Archived}
 	if v, err := wire.ParseFrame(l.frame); err == nil {
 		if own, ok := v.(*wire.Finished); ok {
 			r.deliver(own)
@@ -245,7 +252,7 @@ func (r *room) done(l *leadership, f *wire.Finished) {
 // compose needs mu. It changes nothing: until the tick is published its
 // partials stay where they are.
 func (r *room) compose(l *leadership, now time.Duration) *wire.Finished {
-	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments}
+	f := &wire.Finished{Epoch: r.team.epoch, Comments: r.team.comments, Archived: r.news.archived}
 	f.Tick = wire.Tick{Seq: l.seq + 1, T: r.hub.now().UnixMilli(), Viewers: r.countViewers(), Likes: r.team.likes}
 	l.tally.reset()
 	for _, node := range r.team.nodes() {

@@ -16,6 +16,10 @@ type metrics struct {
 	rest     prometheus.Counter
 	rejected *prometheus.CounterVec
 
+	archived prometheus.Counter
+	doubles  prometheus.Counter
+	unkept   prometheus.Gauge
+
 	ticks     prometheus.Counter
 	tickBytes prometheus.Histogram
 	lateTicks prometheus.Counter
@@ -67,6 +71,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		combined:  counter("comments_combined_total", "Comments counted in combos of ticks that this node led."),
 		rest:      counter("comments_rest_total", "Comments only counted in ticks that this node led."),
 		rejected:  vec("comments_rejected_total", "Comments not taken.", "reason", rejectReasons()...),
+		archived:  counter("comments_archived_total", "Comments this node has put on disk."),
+		doubles:   counter("comments_double_total", "Comments not put on disk, because they were there already."),
+		unkept:    gauge("unarchived_rooms", "Rooms whose comments this node cannot put on disk now."),
 		ticks:     counter("ticks_total", "Ticks delivered to subscribers of this node's rooms."),
 		tickBytes: histogram("tick_bytes", "Size of a tick as sent to a subscriber.", prometheus.ExponentialBuckets(64, 2, 12)),
 		lateTicks: counter("ticks_late_total", "Ticks that were read from the log because they were missed, or because a room was opened."),
@@ -80,6 +87,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.conns, m.rooms, m.degraded, m.logged, m.accepted, m.shown, m.combined, m.rest, m.rejected,
+		m.archived, m.doubles, m.unkept,
 		m.ticks, m.tickBytes, m.lateTicks, m.lostTicks, m.leads, m.append, m.ack, m.closes, m.refused,
 	} {
 		if err := reg.Register(c); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"barrage/chat/internal/segment"
 	"barrage/chat/internal/wire"
 )
 
@@ -47,14 +48,19 @@ type room struct {
 	combos  comboTable
 	turns   turnTable
 	swept   time.Duration // the two tables
+	news    news
+
+	shelf  shelf
+	keeper keeper
 }
 
 // bells wake the loops. Ringing never blocks; one ring while another waits is
 // the same ring.
 type bells struct {
-	flush, lead chan struct{}
-	flushed     chan struct{} // closed when the flush loop has ended
-	opened      sync.Once     // closes room.ready
+	flush, lead, keep chan struct{}
+
+	flushed chan struct{} // closed when the flush loop has ended
+	opened  sync.Once     // closes room.ready
 }
 
 func ring(bell chan struct{}) {
@@ -75,7 +81,7 @@ func newRoom(h *Hub, name, node string) *room {
 	r := &room{
 		hub: h, name: name, node: node,
 		stop: make(chan struct{}), ready: make(chan struct{}),
-		bells:  bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), flushed: make(chan struct{})},
+		bells:  bells{flush: make(chan struct{}, 1), lead: make(chan struct{}, 1), keep: make(chan struct{}, 1), flushed: make(chan struct{})},
 		link:   link{up: true},
 		tape:   tape{tail: &entry{ready: make(chan struct{})}},
 		combos: make(comboTable), turns: make(turnTable),
@@ -83,6 +89,8 @@ func newRoom(h *Hub, name, node string) *room {
 	}
 	r.law.init()
 	r.video.Store(&video{})
+	r.shelf.ready = make(chan struct{})
+	r.shelf.rows = segment.NewShelf(h.disk(r))
 	r.team.peers = make(map[string]*peer)
 	r.team.interval = h.cfg.TickMin
 	r.team.announced = h.cfg.TickMin
@@ -100,6 +108,7 @@ func (r *room) run() {
 	var loops sync.WaitGroup
 	loops.Go(r.lead)
 	loops.Go(r.flush)
+	loops.Go(r.keep)
 	loops.Wait()
 	if err := sub.Close(); err != nil {
 		r.hub.log.Debug("chat room left", "room", r.name, "err", err)
@@ -301,15 +310,22 @@ const defaultWindow = int64(60_000)
 // we heard of it, never from comparing two wall clocks; without video it is
 // this node's wall clock.
 func (v video) moment(pdt int64, clock time.Duration, wall time.Time) int64 {
-	now, window, latency := wall.UnixMilli(), defaultWindow, int64(0)
-	if v.state.PDT > 0 {
-		now = v.state.PDT + (clock - v.at).Milliseconds()
-		window, latency = v.state.Window, v.state.Latency
+	now, window := v.present(clock, wall)
+	if pdt == 0 && v.state.PDT > 0 {
+		return now - v.state.Latency
 	}
 	if pdt == 0 {
-		return now - latency
+		return now
 	}
 	return min(max(pdt, now-window), now+1000)
+}
+
+// present returns PDT now and how far back a comment's moment may lie.
+func (v video) present(clock time.Duration, wall time.Time) (now, window int64) {
+	if v.state.PDT > 0 {
+		return v.state.PDT + (clock - v.at).Milliseconds(), v.state.Window
+	}
+	return wall.UnixMilli(), defaultWindow
 }
 
 // history is the newest comments, oldest first.

@@ -240,6 +240,7 @@ func (r *room) put(f *wire.Finished, late bool) wakeList {
 	for _, e := range f.Events {
 		r.happen(e)
 	}
+	r.shelve(f)
 	r.pace()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))

@@ -289,7 +289,7 @@ func TestR14Flood(t *testing.T) {
 	before := s.memory(t)
 
 	const one = "barrage_chat_comments_logged_total"
-	sent, code := shout(t, s, 0, 10_000)
+	sent, code := flood(t, s, 0, 10_000)
 	eventually(t, 5*time.Second, "what was taken is logged", func() error {
 		if s.metric(t, one) == 0 {
 			return errSocket
@@ -358,9 +358,9 @@ func TestR14Flood(t *testing.T) {
 	listening.Wait()
 }
 
-// shout sends comments as fast as they go, and returns how many went and the code
+// flood sends comments as fast as they go, and returns how many went and the code
 // that ended it.
-func shout(t *testing.T, s *server, i, n int) (sent, code int) {
+func flood(t *testing.T, s *server, i, n int) (sent, code int) {
 	t.Helper()
 	c, err := enter(t.Context(), s, loopback(14, i), 0)
 	if err != nil {
@@ -383,6 +383,6 @@ func shout(t *testing.T, s *server, i, n int) (sent, code int) {
 func shoutFor(t *testing.T, s *server, i int, d time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		shout(t, s, i, 200)
+		flood(t, s, i, 200)
 	}
 }

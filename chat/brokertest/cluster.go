@@ -73,7 +73,8 @@ func (c *Cluster) WaitWhole(tb testing.TB) {
 			if strings.Contains(replication, "master_link_status:up") {
 				replicas++
 			}
-			if !strings.Contains(r.Do(tb, "CLUSTER INFO"), "cluster_state:ok") || strings.Contains(r.Do(tb, "CLUSTER NODES"), "fail") ||
+			info := r.Do(tb, "CLUSTER INFO")
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_slots_ok:16384") || strings.Contains(r.Do(tb, "CLUSTER NODES"), "fail") ||
 				strings.Contains(replication, "role:master") && !strings.Contains(replication, "state=online") {
 				return false
 			}

@@ -24,7 +24,9 @@ func newClient(a address) client {
 		NewClient: func(node *redis.Options) *redis.Client {
 			o := *a.options
 			o.Addr, o.NodeAddress = node.Addr, node.NodeAddress
-			return redis.NewClient(&o)
+			n := redis.NewClient(&o)
+			n.AddHook(whereabouts{})
+			return n
 		},
 		// Redirects (below) repeats what was not done; go-redis itself also what may have been.
 		MaxRedirects:             -1,
@@ -88,6 +90,34 @@ func (c client) persistence(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	return node.Info(ctx, "persistence").Result()
+}
+
+// slotsTimeout is how long a node may take to say where the slots are.
+const slotsTimeout = 500 * time.Millisecond
+
+// whereabouts does not wait long for one node's map of the slots, which any other
+// node has, too: go-redis asks one after the other, and one that hangs is among them when the
+// map is needed most.
+type whereabouts struct{}
+
+// DialHook implements redis.Hook.
+func (whereabouts) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (whereabouts) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "cluster" {
+			var cancel func()
+			ctx, cancel = context.WithTimeout(ctx, slotsTimeout)
+			defer cancel()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (whereabouts) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // Between the attempts of a command that a cluster refused.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"barrage/chat/brokertest"
 	"barrage/chat/redisbroker"
 )
@@ -27,9 +29,11 @@ func TestCluster(t *testing.T) {
 		{"contract", clusterContract},
 		{"a slot moves", clusterSlotMoves},
 		{"connections killed", func(t *testing.T, c *brokertest.Cluster) {
+			t.Helper()
 			connectionsKilled(t, c.URL(), func(command string) { c.Everywhere(t, command) })
 		}},
 		{"buffers overflow", func(t *testing.T, c *brokertest.Cluster) {
+			t.Helper()
 			buffersOverflow(t, c.URL(), func(command string) { c.Everywhere(t, command) })
 		}},
 		{"a replica takes over", clusterTakeover},
@@ -58,15 +62,13 @@ func openOn(tb testing.TB, url string, opts redisbroker.Options) *redisbroker.Br
 			tb.Errorf("Close: %v", err)
 		}
 	})
-	if !b.Up() {
-		reason, _ := b.Degraded()
-		tb.Fatalf("not up after New, with a Redis that runs: %s", reason)
-	}
+	poll(tb, recovery, "up", b.Up)
 	return b
 }
 
 // clusterPartitions: they are spread evenly over the slots, and over the shards.
 func clusterPartitions(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
 	masters := make(map[*brokertest.Redis]int)
 	for i, tag := range redisbroker.PartitionTags() {
 		slot := c.Slot(t, "barrage:{"+tag+"}:x")
@@ -83,6 +85,7 @@ func clusterPartitions(t *testing.T, c *brokertest.Cluster) {
 }
 
 func clusterContract(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
 	var backends atomic.Int32
 	brokertest.Run(t, func(t *testing.T) func() brokertest.Node {
 		t.Helper()
@@ -112,6 +115,7 @@ func slotOf(t *testing.T, c *brokertest.Cluster, room string) int {
 // clusterSlotMoves: the room's slot goes to the other masters and comes back, and
 // stands between them for a while.
 func clusterSlotMoves(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
 	w := startTraffic(t, c.URL(), "move")
 	other := elsewhere(t, c, w.room)
 	calm := subscribe(t, w.reader, other)
@@ -136,6 +140,9 @@ func clusterSlotMoves(t *testing.T, c *brokertest.Cluster) {
 
 // clusterMasterDies: its replica takes over.
 func clusterMasterDies(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	openOn(t, c.URL(), redisbroker.Options{Registerer: reg})
 	w := startTraffic(t, c.URL(), "death")
 	other := elsewhere(t, c, w.room)
 	calm := subscribe(t, w.reader, other)
@@ -147,6 +154,10 @@ func clusterMasterDies(t *testing.T, c *brokertest.Cluster) {
 	if reason, degraded := w.reader.Degraded(); !degraded || !strings.Contains(reason, "of 16 partitions") {
 		t.Errorf("Degraded = %q, %t, want a part of the partitions", reason, degraded)
 	}
+	poll(t, recovery, "some links are down", func() bool {
+		n := gauge(t, reg, "barrage_redisbroker_links_down")
+		return n >= 5 && n <= 6 && gauge(t, reg, "barrage_redisbroker_up") == 0
+	})
 	poll(t, 20*time.Second, "the replica takes over", func() bool { return c.Master(t, slot) != nil })
 	t.Logf("taken over %v after the kill", time.Since(begin).Round(time.Millisecond))
 	resumes(t, w, "the replica took over")
@@ -156,10 +167,27 @@ func clusterMasterDies(t *testing.T, c *brokertest.Cluster) {
 	w.check(t)
 }
 
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
 // clusterMasterHangs: no connection breaks, and when the old master goes on it is
 // one no more.
 func clusterMasterHangs(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
 	w := startTraffic(t, c.URL(), "hang")
+	w.late = true // it goes on with what it was about to send
 	slot := slotOf(t, c, w.room)
 	master := c.Master(t, slot)
 	replica := c.Replica(t, master)
@@ -176,13 +204,20 @@ func clusterMasterHangs(t *testing.T, c *brokertest.Cluster) {
 
 // clusterTakeover is a failover that an operator asks for.
 func clusterTakeover(t *testing.T, c *brokertest.Cluster) {
+	t.Helper()
 	w := startTraffic(t, c.URL(), "takeover")
 	slot := slotOf(t, c, w.room)
 	replica := c.Replica(t, c.Master(t, slot))
-	if answer := replica.Do(t, "CLUSTER FAILOVER"); answer != "+OK" {
-		t.Fatalf("CLUSTER FAILOVER: %s", answer)
-	}
-	poll(t, 10*time.Second, "the replica takes over", func() bool { return replica.Serves(t, slot) })
+	var asked time.Time
+	poll(t, 20*time.Second, "the replica takes over", func() bool {
+		if time.Since(asked) > 6*time.Second { // it tries for 5 s, and can fail
+			asked = time.Now()
+			if answer := replica.Do(t, "CLUSTER FAILOVER"); answer != "+OK" {
+				t.Fatalf("CLUSTER FAILOVER: %s", answer)
+			}
+		}
+		return replica.Serves(t, slot)
+	})
 	resumes(t, w, "the replica took over")
 	c.WaitWhole(t)
 	resumes(t, w, "the old master is a replica")

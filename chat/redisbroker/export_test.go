@@ -1,6 +1,10 @@
 package redisbroker
 
-import "barrage/chat"
+import (
+	"strings"
+
+	"barrage/chat"
+)
 
 // ParseMessage lets the external tests at the parser of what anybody on the
 // same Redis could send.
@@ -10,6 +14,15 @@ func ParseMessage(payload string) (frame []byte, state *chat.RoomState, err erro
 		state = &m.state.State
 	}
 	return m.frame, state, err
+}
+
+// ParseURL returns where a URL leads.
+func ParseURL(raw string) (string, error) {
+	a, err := parseURL(raw)
+	if len(a.nodes) > 0 {
+		return "cluster " + strings.Join(a.nodes, " "), err
+	}
+	return a.String(), err
 }
 
 // ParseLease lets the external tests at the parser of a script's answer.

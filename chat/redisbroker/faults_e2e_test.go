@@ -42,8 +42,8 @@ func roundTrip(t *testing.T, from *redisbroker.Broker, to *brokertest.Recorder, 
 }
 
 // poll asks until ok or limit.
-func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
+func poll(tb testing.TB, limit time.Duration, what string, ok func() bool) {
+	tb.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	late := time.After(limit)
@@ -51,7 +51,7 @@ func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
 		select {
 		case <-again.C:
 		case <-late:
-			t.Fatalf("not within %v: %s", limit, what)
+			tb.Fatalf("not within %v: %s", limit, what)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 const (
 	silence   = 3 * time.Second
 	minPause  = 50 * time.Millisecond
-	maxPause  = time.Second
+	maxPause  = 500 * time.Millisecond
 	firstWait = 2 * time.Second // New's patience with the first attempt
 )
 
@@ -79,11 +79,13 @@ type session struct {
 func (l *link) run(ctx context.Context) {
 	pause := minPause
 	for ctx.Err() == nil {
+		begin := time.Now()
 		wasUp, err := l.serve(ctx)
 		if wasUp {
-			pause = minPause
+			pause, begin = minPause, time.Now()
 			l.metrics.reconnects.Inc()
 		}
+		wait := pause + rand.N(pause) - time.Since(begin) //nolint:gosec // jitter is no secret; a long attempt is pause enough
 		if ctx.Err() == nil {
 			l.notices.lost(wasUp, err)
 			l.client.relocate(ctx)
@@ -91,7 +93,7 @@ func (l *link) run(ctx context.Context) {
 		l.attempted()
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause + rand.N(pause)): //nolint:gosec // jitter is no secret
+		case <-time.After(wait):
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -118,9 +120,13 @@ func (l *link) receive(ctx context.Context, s *session) error {
 		return err
 	}
 	for {
-		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
+		patience := silence
+		if !s.probed {
+			patience = commandTimeout // a connection to a node that hangs is no better than none
+		}
+		msg, err := s.pubsub.ReceiveTimeout(ctx, patience)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("no heartbeat for %v: %w", silence, err)
+			return fmt.Errorf("no heartbeat for %v: %w", patience, err)
 		}
 		if err != nil {
 			return err

@@ -83,8 +83,8 @@ func parseHosts(scheme, rest string) (opt *redis.Options, nodes []string, err er
 	}
 	cluster := len(hosts) > 1
 	if q := u.Query(); q.Has("cluster") {
-		said, err := strconv.ParseBool(q.Get("cluster"))
-		if err != nil || scheme == "unix" || cluster && !said {
+		said, unclear := strconv.ParseBool(q.Get("cluster"))
+		if unclear != nil || scheme == "unix" || cluster && !said {
 			return nil, nil, ErrURL
 		}
 		cluster = said

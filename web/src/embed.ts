@@ -11,6 +11,7 @@ import { follow } from "./follow";
 import { Speaker, type Key } from "./i18n";
 import { Listener } from "./listener";
 import { Stage } from "./stage";
+import { replay } from "./replay";
 import { settings } from "./storage";
 
 const config = readConfig();
@@ -26,14 +27,19 @@ const stage = new Stage(config, speaker, new Preferences(settings()), {
   screen: () => undefined,
 });
 const { wall, wake } = stage.bullets;
+const past = replay(config, stage);
 const none = new Map<string, string>(); // nothing here is the reader's own
 
 const listener = new Listener(config, {
   tick(t) {
+    past.hear(t.t);
     wall.tell({ ...t, own: none });
     if (t.comments.length + t.combos.length > 0) wake();
   },
-  history: (comments) => wall.recall(comments),
+  history(comments) {
+    past.renew();
+    wall.recall(comments);
+  },
   policy: (p) => (wall.delay = p.delay),
   gone: (id) => wall.remove(id),
   session: () => asking.now(),

@@ -6,6 +6,7 @@ import type { PageConfig } from "./config";
 import { expose } from "./debug";
 import { follow } from "./follow";
 import type { Speaker } from "./i18n";
+import { replay } from "./replay";
 import type { Screen } from "./screen";
 import { Stage } from "./stage";
 import { settings } from "./storage";
@@ -14,6 +15,8 @@ import { Talk } from "./talk";
 export interface WatchHooks {
   screen?(s: Screen): void;
   room?(r: Room): void;
+  /** Whether the server answers. */
+  server?(answers: boolean): void;
 }
 
 export interface Watch {
@@ -28,6 +31,7 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
     screen: (s) => hooks.screen?.(s),
   });
   const { wall, wake } = stage.bullets;
+  const past = replay(config, stage);
   const talk: Talk = new Talk({
     config,
     speaker,
@@ -36,17 +40,29 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
     playhead: () => stage.player.playhead(),
     events: {
       news(n) {
+        past.hear(n.t);
         wall.tell(n);
         if (n.comments.length + n.combos.length > 0) wake();
       },
-      history: (comments, own) => wall.recall(comments, own),
+      history(comments, own) {
+        past.renew();
+        wall.recall(comments, own);
+      },
       own: (cid, c) => wall.own(cid, c),
       gone: (key) => wall.remove(key),
       policy: (p) => (wall.delay = p.delay),
+      likes: (n) => stage.hearts.fly(n),
       session: () => asking.now(), // chat only says that something changed; the API says what
     },
   });
-  const asking = follow(config.room, stage, { room: (r) => hooks.room?.(r), back: () => talk.hurry() });
+  const asking = follow(config.room, stage, {
+    room: (r) => hooks.room?.(r),
+    back: () => {
+      talk.hurry();
+      hooks.server?.(true);
+    },
+    lost: () => hooks.server?.(false),
+  });
   talk.start();
   expose(stage, talk);
   return { stage, talk };

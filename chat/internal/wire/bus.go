@@ -104,6 +104,7 @@ type Finished struct {
 	Merged   []Merged // all nodes the leader knows
 	Events   [][]byte // of the merged partials
 	Comments uint64   // counted in the room so far, this tick's included
+	Archived string   // entry of the room's log up to which everything is on a disk
 	Public   []byte   // the tick message for subscribers; made by AppendFinished
 }
 
@@ -118,6 +119,7 @@ func AppendFinished(dst []byte, f Finished) []byte {
 	dst = binary.AppendUvarint(dst, f.Tick.Likes)
 	dst = binary.AppendUvarint(dst, uint64(f.Tick.Rest))
 	dst = binary.AppendUvarint(dst, f.Comments)
+	dst = appendBytes(dst, f.Archived)
 	dst = binary.AppendUvarint(dst, uint64(len(f.Merged)))
 	for _, m := range f.Merged {
 		dst = appendBytes(dst, m.Node)
@@ -184,6 +186,7 @@ func (d *decoder) finished() *Finished {
 	f := &Finished{Epoch: string(d.bytes())}
 	f.Tick = Tick{Seq: d.uint(), T: int64(d.uint()), Viewers: int(d.uint()), Likes: d.uint(), Rest: int(d.uint())}
 	f.Comments = d.uint()
+	f.Archived = string(d.bytes())
 	for range d.count() {
 		f.Merged = append(f.Merged, Merged{Node: string(d.bytes()), Last: d.uint()})
 	}

@@ -26,8 +26,8 @@ import (
 
 // Config is everything an operator can set. Each package owns its own section.
 type Config struct {
-	// StateDir keeps the stream keys, the token secret and what hosts say of their
-	// rooms. Created when missing.
+	// StateDir keeps the stream keys, the token secret, what hosts say of their rooms
+	// and what was said in chat. Created when missing.
 	StateDir string `yaml:"state_dir"`
 	// TokenSecretFile signs the tokens of people; every process of one deployment
 	// needs the same one. Default: token.secret in StateDir, made at first start.

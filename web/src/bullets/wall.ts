@@ -58,6 +58,7 @@ export class Wall {
   private readonly fit: ReturnType<typeof fitter>;
   private passed: number | null = null; // media time up to which bullets have been started
   private drawing = true;
+  private readonly gone = new Set<string>();
 
   constructor(private readonly options: WallOptions) {
     this.air = new Air(this.geometry, options.sky);
@@ -76,14 +77,21 @@ export class Wall {
     for (const k of news.combos) this.grow(k, news.t);
   }
 
-  /** Comments of the past: they fly where the playhead is or comes, and nowhere else. */
-  recall(comments: readonly Comment[], own: Own = new Map()): void {
+  /** Comments of the past: they fly where the playhead is or comes, and nowhere else. `totals` are those of the end. */
+  recall(comments: readonly Comment[], own: Own = new Map(), totals: readonly Combo[] = []): void {
     this.look();
     let here = false;
     for (const c of comments) {
+      if (this.gone.has(c.id)) continue;
       const e = this.entry(c, null);
       if (!this.plan.add(e) || this.claim(e, own.get(c.id))) continue;
       here ||= this.passed !== null && e.at <= this.passed && this.passed - e.at < this.geometry.longest;
+    }
+    for (const k of totals) {
+      const e = this.plan.find(k.id);
+      if (!e || e.told !== null) continue; // who heard it live knows how it grew
+      e.growth.push({ at: e.at, total: k.total });
+      this.air.grown(k.id);
     }
     if (here) this.refly();
   }
@@ -104,6 +112,7 @@ export class Wall {
 
   /** Takes a comment off the wall: refused, or deleted. */
   remove(key: string): void {
+    this.gone.add(key); // a cache may still have it
     this.plan.remove(key);
     this.air.remove(key);
   }

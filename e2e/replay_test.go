@@ -1,0 +1,71 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestBulletsOfAMomentBeforeThePageWasHere opens a page 24 seconds after a comment, whose bullet neither the ticks nor
+// the history can bring, and goes back to it.
+// It measures milliseconds, so it does not run beside other tests.
+func TestBulletsOfAMomentBeforeThePageWasHere(t *testing.T) {
+	s := serve(t, "BARRAGE_CHAT_RATE=100/s", "BARRAGE_CHAT_BURST=100")
+	publish(t, s.publishURL(t), card{})
+	s.waitPhase(t, "live", 15*time.Second)
+	writer := join(t, s.url(""), "writer")
+	delay := float64(writer.Welcome.Policy.Delay)
+
+	var first, moment int64
+	eventually(t, 30*time.Second, "the room has pictures of some seconds", func() error {
+		r, err := s.room(t.Context())
+		if err != nil {
+			return err
+		}
+		if first == 0 {
+			first = r.PDT
+		}
+		if moment = r.PDT; first == 0 || moment < first+8000 {
+			return fmt.Errorf("%w: %d ms of picture", errBullet, moment-first)
+		}
+		return nil
+	})
+	const text = "the goal!"
+	for i, said := range []string{text, "The goal", "THE GOAL!!!"} {
+		if _, err := writer.SendAt(said, moment); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			eventually(t, 5*time.Second, "the comment is shown", func() error { return writer.saw(text) })
+		}
+	}
+	due := float64(writer.pdt(text)) + delay
+	for i := range 60 { // more than the history of a room that one enters
+		writer.say(t, fmt.Sprint("filler ", i))
+	}
+	eventually(t, 40*time.Second, "the moment has gone", func() error {
+		r, err := s.room(t.Context())
+		if err == nil && r.PDT < moment+24_000 {
+			err = fmt.Errorf("%w: %d ms have passed", errBullet, r.PDT-moment)
+		}
+		return err
+	})
+
+	p := startBrowser(t).open(t, "late", s.url("/r/"+room))
+	p.plays(t, 20*time.Second)
+	p.must(t, "eval", map[string]any{"code": watchBullets})
+	at, err := p.playhead(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.fallBehind(t, (at-due+1500)/1000)
+	f := p.flew(t, text+"×3", due-100, due+100)
+	t.Logf("the bullet entered %+.0f ms after its moment", f.Entered-due)
+	var bullets int
+	if err := p.eval(t.Context(), `[...document.querySelectorAll('[data-testid="bullet"]')].filter((e) => e.textContent.toLowerCase().includes("goal")).length`, &bullets); err != nil || bullets != 1 {
+		t.Errorf("%d bullets say it, %v, want one", bullets, err)
+	}
+	p.calm(t)
+}
