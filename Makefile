@@ -152,6 +152,10 @@ players: toolchain test-tools page ## real players watch: stalls, errors, latenc
 	  sed -n 's/^ *players_[a-z_]*\.go:[0-9]*: |/|/p' bin/players.log; \
 	  grep -E '^ *--- |^(ok|FAIL|panic)|hls-parser' bin/players.log; (( result == 0 )) || { cat bin/players.log >&2; exit $$result; }
 
+.PHONY: contact-sheet
+contact-sheet: toolchain test-tools page ## a picture of every page in every state, two sizes, two languages: bin/contact-sheet.html
+	@go test -tags players -count=1 -timeout 20m -run '^TestContactSheet$$' ./e2e && ls bin/contact-sheet.html
+
 # The table goes into a file as the rows end, and is printed sorted, whatever the result.
 .PHONY: reliability
 reliability: toolchain test-tools page ## attack a running server, row by row; prints a table with what was measured
@@ -159,12 +163,13 @@ reliability: toolchain test-tools page ## attack a running server, row by row; p
 	  RELIABILITY_TABLE=$(CURDIR)/$(RELIABILITY_TABLE) go test -tags reliability -count=1 -timeout 40m -run '$(ROWS)' ./e2e || result=$$?; \
 	  printf '\n| Row | What | Result | Measured |\n|---|---|---|---|\n' && sort $(RELIABILITY_TABLE) && exit $$result
 
+# Little is spent on making inputs small: what goroutines do beside is not the same twice, and trying to get it again takes a minute each.
 # FUZZTIME counts seconds (10s) or executions (10000000x), for each target whose package matches FUZZ.
 .PHONY: fuzz
 fuzz: toolchain ## fuzz what strangers send (FUZZTIME=5s or 10000000x, FUZZ='ingest|chat')
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | grep -E '$(FUZZ)' | sort | while IFS=: read -r file _ name; do \
 	  echo "== $$(dirname $$file) $${name#func }"; \
-	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" </dev/null | tail -3; \
+	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname $$file)" </dev/null | tail -3; \
 	done
 
 .PHONY: lint

@@ -98,7 +98,7 @@ func hashCID[T string | []byte](cid T) uint64 { return xxhash.Sum64String(string
 
 // find returns the comment with that cid, nil when there is none.
 func (a *author) find(cid uint64) *sent {
-	for i := len(a.sent) - 1; i >= 0; i-- {
+	for i := range slices.Backward(a.sent) {
 		if a.sent[i].cid == cid {
 			return &a.sent[i]
 		}

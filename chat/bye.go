@@ -28,6 +28,7 @@ const (
 	codeBanned  = 4005
 	codeFlood   = 4006
 	codeIdle    = 4008
+	codeBusy    = 4009
 )
 
 const never = -time.Millisecond
@@ -38,17 +39,18 @@ func byeHello(why string) bye { return bye{codeHello, why, "hello", never} }
 func byeBanned(s rules.Sentence, now int64) bye {
 	return bye{codeBanned, "banned", "banned", time.Duration(s.Left(now)) * time.Millisecond}
 }
-func byeFlood() bye   { return bye{codeFlood, "flood", "flood", 10 * time.Second} }
-func byeIdle() bye    { return bye{codeIdle, "idle", "idle", time.Second} }
-func byeNotUTF8() bye { return bye{codeNotUTF8, "not_utf8", "not_utf8", never} }
-func byeBinary() bye  { return bye{codeBinary, "binary", "binary", never} }
+func byeFlood() bye                  { return bye{codeFlood, "flood", "flood", 10 * time.Second} }
+func byeIdle() bye                   { return bye{codeIdle, "idle", "idle", time.Second} }
+func byeBusy(turn time.Duration) bye { return bye{codeBusy, "busy", "busy", turn} }
+func byeNotUTF8() bye                { return bye{codeNotUTF8, "not_utf8", "not_utf8", never} }
+func byeBinary() bye                 { return bye{codeBinary, "binary", "binary", never} }
 
 // byeGone is not said: the other side has left or broken the rules of WebSocket,
 // and the library has answered.
 func byeGone(label string) bye { return bye{label: label} }
 
 func closeReasons() []string {
-	return []string{"restart", "slow", "token", "hello", "banned", "flood", "idle", "not_utf8", "binary", "too_large", "gone"}
+	return []string{"restart", "slow", "token", "hello", "banned", "flood", "idle", "busy", "not_utf8", "binary", "too_large", "gone"}
 }
 
 // restartBye spreads the return of n subscribers so that about 3,000 come each

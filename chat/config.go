@@ -18,8 +18,12 @@ const (
 // Config is the chat section of the configuration.
 type Config struct {
 	// Broker joins the chat nodes: "memory" for a single process, "redis" for
-	// several. Memory costs nothing and forgets everything at a restart. Default memory.
+	// several. Memory needs nothing installed, and goes on after a restart from what is in
+	// state_dir. Default memory.
 	Broker string `yaml:"broker"`
+	// JournalBytes bounds what broker "memory" keeps of all rooms' comments in state_dir,
+	// on disk; the oldest go. At least 16 MiB. Default 1 GiB.
+	JournalBytes int64 `yaml:"journal_bytes"`
 	// Redis says where the Redis of broker "redis" is.
 	Redis RedisConfig `yaml:"redis"`
 	// Rate is how often one author may comment in the long run, as "1/s" or
@@ -43,6 +47,10 @@ type Config struct {
 	// MaxConnsPerAddr bounds the WebSockets of one client address (a /64 for
 	// IPv6). A school or a company may share one address. Default 200.
 	MaxConnsPerAddr int `yaml:"max_conns_per_addr"`
+	// MaxNewConnsPerSecond is how many newcomers are let in each second; when more
+	// come, at the start of a show or after a cut, each is told when to come back.
+	// Each costs about 0.1 ms of CPU. Default 3000.
+	MaxNewConnsPerSecond int `yaml:"max_new_conns_per_second"`
 	// Keep is how long what was said stays on disk, in whole days; 0 is for ever. A
 	// quiet room has kilobytes a day, 1,000 comments a second have 20 GB. Default 720h.
 	Keep time.Duration `yaml:"keep"`
@@ -53,15 +61,18 @@ type Config struct {
 
 // RedisConfig is the chat.redis section.
 type RedisConfig struct {
-	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…".
+	// URL is the address, as "redis://[user:password@]host:6379/0" or "rediss://…". Several
+	// hosts, as "redis://a:6379,b:6379,c:6379", are nodes of a Redis Cluster (7.0 or newer), which
+	// tells of the others; a single one of them is "redis://a:6379?cluster=true".
 	URL string `yaml:"url"`
 }
 
 // DefaultConfig returns the configuration of an empty file.
 func DefaultConfig() Config {
 	return Config{
-		Broker: BrokerMemory, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
-		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, Keep: 30 * 24 * time.Hour, MaxRooms: 1000,
+		Broker: BrokerMemory, JournalBytes: 1 << 30, Rate: 1, Burst: 3, TickMin: 100 * time.Millisecond,
+		MaxShownPerSecond: 30, MaxConnsPerAddr: 200, MaxNewConnsPerSecond: 3000, MaxRooms: 1000,
+		Keep: 30 * 24 * time.Hour,
 	}
 }
 
@@ -75,11 +86,13 @@ func (c Config) Validate() error {
 	}
 	fail(c.Broker == BrokerMemory || c.Broker == BrokerRedis, "broker", c.Broker, "memory or redis")
 	fail(c.Broker != BrokerRedis || c.Redis.URL != "", "redis.url", `""`, "set when chat.broker is redis, as redis://127.0.0.1:6379/0")
+	fail(c.JournalBytes >= 16<<20, "journal_bytes", c.JournalBytes, "at least 16777216 (16 MiB)")
 	fail(c.Rate > 0 && c.Rate <= 1000, "rate", c.Rate, "above 0 and at most 1000/s")
 	fail(c.Burst >= 1 && c.Burst <= 1000, "burst", c.Burst, "1 to 1000")
 	fail(c.TickMin >= 20*time.Millisecond && c.TickMin <= tickMax, "tick_min", c.TickMin, "20ms to 1s")
 	fail(c.MaxShownPerSecond >= 1 && c.MaxShownPerSecond <= 1000, "max_shown_per_second", c.MaxShownPerSecond, "1 to 1000")
 	fail(c.MaxConnsPerAddr >= 1, "max_conns_per_addr", c.MaxConnsPerAddr, "at least 1")
+	fail(c.MaxNewConnsPerSecond >= 1 && c.MaxNewConnsPerSecond <= 1_000_000, "max_new_conns_per_second", c.MaxNewConnsPerSecond, "1 to 1000000")
 	fail(c.Keep == 0 || c.Keep >= 24*time.Hour, "keep", c.Keep, "0 (for ever) or at least 24h")
 	fail(c.MaxRooms >= 1, "max_rooms", c.MaxRooms, "at least 1")
 	for _, o := range c.AllowedOrigins {

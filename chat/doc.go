@@ -3,12 +3,15 @@
 //
 // One comment's journey: subscriber.read parses the frame, room.say cleans and
 // checks the comment and puts it, encoded once and for all, into the room's
-// outbox. The flush loop appends the outbox to the log and publishes it as a
-// numbered partial (Log.Append). Every node of the room keeps the partial (gather).
+// intake. The flush loop appends the intake to the log, in batches below 1 MiB, and
+// publishes what is said there, merged by key, as a numbered partial (view,
+// Log.Append). Every node of the room keeps the partial (gather).
 // The node that holds the room's lease, the leader, merges what has come,
 // chooses what is shown, numbers the tick and publishes it (compose, Store.Advance).
 // Every node puts that one prepared frame on its tape (deliver); each
 // subscriber's writer follows the tape with a pointer (follow); who wrote gets acks.
+// Every node also takes what the tick confirmed into its tables of combos and
+// turns (learn, see): whoever leads next goes on with the same totals.
 //
 // A node that hears a number too high, or whose link came back, or that opens a room,
 // reads the ticks between from the store (fill, adopt) and delivers them in order.
@@ -40,7 +43,11 @@
 //   - On one disk no comment is missing after a kill, and none is double.
 //   - A subscriber holds a pointer, at most 128 private frames and two goroutines,
 //     whatever happens in the room.
-//   - No lock is held during a call of the broker or a write to a socket.
+//   - No lock is held during a call of the broker or a write to a socket. Locks are
+//     taken in the order room.mu, authorShard.mu, intake.mu; accepting a comment does
+//     not take room.mu.
+//   - A combo's total counts every comment of its key in ticks, those too that were
+//     only counted when they came, as far back as the room remembers: 65,536 keys.
 //   - A comment asks a law that never changes (internal/rules), by one atomic load.
 //   - What an order did is in the log; addresses of people and tokens are not.
 //
@@ -58,6 +65,9 @@
 //   - Partials with running numbers, kept by every node until confirmed, over
 //     trusting publish: pub/sub loses silently, and the leader may die between the
 //     partial and the tick. It costs one number per node in a tick's bus frame.
+//   - A journal for the memory broker, over RAM: what was acknowledged outlives the process,
+//     and numbers go on. It costs one write of what is said; RAM keeps only where it lies.
+//     Rules are in a database of their own, because they are few and outlive every journal.
 //   - Ticks that were missed are read by the lead loop, over a loop of their own: the
 //     next leader must know what the last tick confirmed before he merges. The bus is a
 //     hint that there is news; the log is what counts.
@@ -77,9 +87,21 @@
 //     again, over refusing it at once: a timeout does not say whether it was taken.
 //     After 5 s without an answer it is refused; only then may it yet be shown, and
 //     twice when it is sent again.
-//   - 60 shown comments a second with two seconds' worth at once, over the 30 that
-//     a picture can take: the comment list beside it is read, too, and combos, which will
-//     make room, are not here yet.
+//   - 30 shown comments a second with two seconds' worth at once, over the 60 there
+//     were before combos: more nobody can read, and what is said by many takes one place.
+//   - Combos by key (text.AppendKey) and two seconds of the picture, over seconds of
+//     the clock: who watches 25 s later shouts at the same picture. ばるす, ﾊﾞﾙｽ!! and
+//     バルス are one; 草 and 草草 are two.
+//   - A partial counts by hash, over sending every comment to every node: in a surge
+//     it is a tenth of the bytes, and in one shout next to none. Comments that could be shown
+//     go along, as many as the budget could take at most, which is enough for
+//     the leader to choose as if it had all of them.
+//   - Turns, over chance: who was shown longest ago comes first, and below half of the budget
+//     a turn costs having waited, so that a crowded moment is not paid for by those in it.
+//     One per author and tick while others wait; with room left, all of them, because
+//     then nobody gains from hiding one.
+//   - Readers wait for a log that is more than 8 MiB behind, over refusing at once: TCP
+//     slows the senders, and what was read is kept. At 64 MiB comments are refused (busy).
 //   - The archive's mark in the ticks, over a key in the store: nodes hear it without
 //     asking. Where nodes have disks of their own, a kill may leave the last second of
 //     comments on two of them; equal ids tell.

@@ -99,8 +99,8 @@ func TestMetricNames(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if got, err := testutil.GatherAndCount(n.reg, "barrage_chat_comments_rejected_total", "barrage_chat_closes_total"); err != nil || got != 21 {
-		t.Errorf("%d labelled series at the start, %v, want 21 that read 0", got, err)
+	if got, err := testutil.GatherAndCount(n.reg, "barrage_chat_comments_rejected_total", "barrage_chat_closes_total"); err != nil || got != 22 {
+		t.Errorf("%d labelled series at the start, %v, want 22 that read 0", got, err)
 	}
 }
 
@@ -110,15 +110,16 @@ func TestConfig(t *testing.T) {
 	}
 	for want, change := range map[string]func(*chat.Config){
 		"chat.broker: nats: must be memory or redis": func(c *chat.Config) { c.Broker = "nats" },
-		"chat.redis.url":             func(c *chat.Config) { c.Broker = "redis" },
-		"chat.rate: 0/s":             func(c *chat.Config) { c.Rate = 0 },
-		"chat.burst: 0":              func(c *chat.Config) { c.Burst = 0 },
-		"chat.tick_min: 2s":          func(c *chat.Config) { c.TickMin = 2 * time.Second },
-		"chat.max_shown_per_second":  func(c *chat.Config) { c.MaxShownPerSecond = 0 },
-		"chat.max_conns_per_addr":    func(c *chat.Config) { c.MaxConnsPerAddr = 0 },
-		"chat.max_rooms":             func(c *chat.Config) { c.MaxRooms = -1 },
-		"chat.allowed_origins: evil": func(c *chat.Config) { c.AllowedOrigins = []string{"*", "http://a:80", "evil"} },
-		"https://a/path":             func(c *chat.Config) { c.AllowedOrigins = []string{"https://a/path"} },
+		"chat.redis.url":                func(c *chat.Config) { c.Broker = "redis" },
+		"chat.rate: 0/s":                func(c *chat.Config) { c.Rate = 0 },
+		"chat.burst: 0":                 func(c *chat.Config) { c.Burst = 0 },
+		"chat.tick_min: 2s":             func(c *chat.Config) { c.TickMin = 2 * time.Second },
+		"chat.max_shown_per_second":     func(c *chat.Config) { c.MaxShownPerSecond = 0 },
+		"chat.max_conns_per_addr":       func(c *chat.Config) { c.MaxConnsPerAddr = 0 },
+		"chat.max_new_conns_per_second": func(c *chat.Config) { c.MaxNewConnsPerSecond = 0 },
+		"chat.max_rooms":                func(c *chat.Config) { c.MaxRooms = -1 },
+		"chat.allowed_origins: evil":    func(c *chat.Config) { c.AllowedOrigins = []string{"*", "http://a:80", "evil"} },
+		"https://a/path":                func(c *chat.Config) { c.AllowedOrigins = []string{"https://a/path"} },
 	} {
 		c := chat.DefaultConfig()
 		change(&c)

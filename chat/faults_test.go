@@ -473,6 +473,7 @@ func TestNewEpoch(t *testing.T) {
 		if reset.Epoch == p.welcome.Epoch || reset.Seq != 0 {
 			t.Errorf("reset = %+v after %+v", reset, p.welcome)
 		}
+		p.await("recovery", func(m message) bool { return m.Kind == "degraded" && !m.Degraded })
 		p.say("y", "y")
 		if ack := p.ack("y"); ack[2] != "shown" {
 			t.Errorf("ack = %v", ack)

@@ -40,7 +40,10 @@ type setup struct {
 	config func(*chat.Config)
 	pipes  bool
 	addr   func(*http.Request) netip.Addr
+	full   func() error
 	dir    string // of the archive
+
+	accepted chan<- net.Conn // the first connection, as the server has it
 }
 
 func start(tb testing.TB, s setup) *node {
@@ -54,7 +57,7 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Dir: s.dir})
+	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Dir: s.dir})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,7 +74,13 @@ func start(tb testing.TB, s setup) *node {
 		n.dial, n.addr = new(net.Dialer).DialContext, ln.Addr().String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	srv := &http.Server{Handler: hub.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: hub.Handler(), ReadHeaderTimeout: 5 * time.Second, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+		select {
+		case s.accepted <- c:
+		default:
+		}
+		return ctx
+	}}
 	var parts sync.WaitGroup
 	parts.Go(func() { _ = srv.Serve(ln) })
 	parts.Go(func() {

@@ -39,6 +39,9 @@ type Options struct {
 	Dir string
 	// ClientAddr says whose connection a request is; nil = the TCP peer.
 	ClientAddr func(*http.Request) netip.Addr
+	// Full says why there is no place for another connection now, nil when there
+	// is; a nil Full has place. It is asked before each, from many goroutines.
+	Full func() error
 }
 
 // Hub is the chat of one node.
@@ -53,6 +56,7 @@ type Hub struct {
 	seed    uint64 // of hash; the same on all nodes
 	pads    sync.Pool
 	metrics *metrics
+	full    func() error
 	archive *archive.Archive // nil = none
 	door    *door
 	desk    registry
@@ -61,18 +65,22 @@ type Hub struct {
 // registry is who and what is here now.
 type registry struct {
 	roomLoops sync.WaitGroup // room.run
-	conns     sync.WaitGroup // subscriber.serve
+	conns     sync.WaitGroup // subscriber.welcome and serve
 
 	mu       sync.Mutex // taken before any room.mu, never while one is held
 	rooms    map[string]*room
 	subs     map[*subscriber]struct{}
 	addrs    map[netip.Addr]int
+	gate     gate
 	serial   uint64 // of rooms opened
 	stopping bool
 }
 
 // Errors of entering a room.
 var (
+	errRoomName = errors.New("there is no room of this name: a name has 3 to 64 of a-z 0-9 _ -")
+	errOrigin   = errors.New("pages of this origin may not use chat; chat.allowed_origins lists those that may")
+	errCrowded  = errors.New("too many people come at once; chat.max_new_conns_per_second bounds how many are let in")
 	errStopping = errors.New("this server is stopping; connect again in a moment")
 	errRooms    = errors.New("too many rooms are open on this server; chat.max_rooms bounds them")
 	errAddress  = errors.New("too many connections from this address; chat.max_conns_per_addr bounds them")
@@ -95,13 +103,16 @@ func New(cfg Config, opts Options) (*Hub, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Full == nil {
+		opts.Full = func() error { return nil }
+	}
 	m, err := newMetrics(opts.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("register chat metrics: %w", err)
 	}
 	h := &Hub{
 		cfg: cfg, log: opts.Logger, now: opts.Now, start: time.Now(), broker: opts.Broker,
-		secret: opts.Secret, node: strings.ToLower(rand.Text()[:6]), metrics: m,
+		secret: opts.Secret, node: strings.ToLower(rand.Text()[:6]), metrics: m, full: opts.Full,
 		desk: registry{
 			rooms: make(map[string]*room), subs: make(map[*subscriber]struct{}), addrs: make(map[netip.Addr]int),
 		},
@@ -283,19 +294,26 @@ func (h *Hub) retire(r *room) {
 	}
 }
 
-// admit counts a connection of addr, or refuses it.
-func (h *Hub) admit(addr netip.Addr) error {
+// admit counts a connection of addr, or refuses it. A turn above 0 is when who
+// comes may come again; until he has heard that he is counted, too.
+func (h *Hub) admit(addr netip.Addr) (turn time.Duration, err error) {
+	if err = h.full(); err != nil {
+		return 0, err
+	}
 	d := &h.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.stopping:
-		return errStopping
+		return 0, errStopping
 	case d.addrs[addr] >= h.cfg.MaxConnsPerAddr:
-		return errAddress
+		return 0, errAddress
+	}
+	if turn, err = d.gate.pass(h.clock(), h.cfg.MaxNewConnsPerSecond); err != nil {
+		return 0, err
 	}
 	d.addrs[addr]++
-	return nil
+	return turn, nil
 }
 
 func (h *Hub) dismiss(addr netip.Addr) {
@@ -317,13 +335,23 @@ func (h *Hub) employ(s *subscriber, done func()) error {
 	}
 	d.subs[s] = struct{}{}
 	h.metrics.conns.Inc()
-	d.conns.Go(func() {
-		defer done()
-		s.serve()
+	end := func() {
 		d.mu.Lock()
 		delete(d.subs, s)
 		d.mu.Unlock()
 		h.metrics.conns.Dec()
+		done()
+	}
+	d.conns.Go(func() {
+		cursor, ok := s.welcome()
+		if !ok {
+			end()
+			return
+		}
+		d.conns.Go(func() {
+			s.serve(cursor)
+			end()
+		})
 	})
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 const (
 	batchBytes = 1<<20 - 64<<10 // of comments and cids in one batch of the log, which so stays below 1 MiB
 	maxQueued  = 64 << 20       // bytes of comments that wait for the log
+	maxBacklog = 8 << 20        // beyond it readers wait a while: what is not read yet waits at its sender
+	backlogFor = time.Second
 )
 
 // intake is where accepted comments wait for the next flush: the one place that
@@ -19,9 +21,10 @@ type intake struct {
 
 	mu     sync.Mutex
 	closed bool
-	full   []*chunk // oldest first
-	open   *chunk   // nil when nothing is in it
-	bytes  int      // in full
+	full   []*chunk      // oldest first
+	open   *chunk        // nil when nothing is in it
+	bytes  int           // in full
+	eased  chan struct{} // closed when bytes falls below maxBacklog; nil while it is
 }
 
 // chunk is what becomes one batch in the log and one partial.
@@ -70,6 +73,9 @@ func (in *intake) put(it item, cid string, comment []byte) (refused string, ring
 	if c != nil && c.bytes()+len(comment)+len(cid) > batchBytes {
 		in.full = append(in.full, c)
 		in.bytes += c.bytes()
+		if in.eased == nil && in.bytes >= maxBacklog {
+			in.eased = make(chan struct{})
+		}
 		c, ring = nil, true
 	}
 	if c == nil {
@@ -102,6 +108,10 @@ func (in *intake) take(all bool) *chunk {
 	case len(in.full) > 0:
 		c, in.full = in.full[0], in.full[1:]
 		in.bytes -= c.bytes()
+		if in.eased != nil && in.bytes < maxBacklog {
+			close(in.eased)
+			in.eased = nil
+		}
 	case !all || c == nil:
 		return nil
 	default:
@@ -115,6 +125,24 @@ func (in *intake) waits() (some, full bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.open != nil, len(in.full) > 0
+}
+
+// backlog waits until the log has caught up, for a moment: readers are many and
+// the loop that carries away what they bring is one.
+func (in *intake) backlog(done <-chan struct{}) {
+	in.mu.Lock()
+	eased := in.eased
+	in.mu.Unlock()
+	if eased == nil {
+		return
+	}
+	timer := time.NewTimer(backlogFor)
+	defer timer.Stop()
+	select {
+	case <-eased:
+	case <-timer.C:
+	case <-done:
+	}
 }
 
 // close ends the intake: what was not put in by now is refused.

@@ -3,7 +3,10 @@ package chat
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -11,18 +14,27 @@ import (
 
 // MemoryOptions bound and wire a Memory. The zero value is good.
 type MemoryOptions struct {
-	// Batches and Bytes bound the log of one room; the oldest batches go first.
-	// Each costs RAM for as long as the process lives. Defaults 4096 and 8 MiB.
+	// Batches and Bytes bound the log of one room; the oldest batches go first. In
+	// RAM each costs its size, with a Dir some 64 bytes. Defaults 4096 and 8 MiB in RAM, 65536
+	// and no bound of its own with a Dir.
 	Batches int
 	Bytes   int
+	// Dir is where OpenMemory keeps what outlives the process; nobody else may write there.
+	Dir *os.Root
+	// JournalBytes bounds the journal in Dir; the oldest comments go. Default 1 GiB.
+	JournalBytes int64
+	// Logger gets a line when something is wrong with Dir. Default: none.
+	Logger *slog.Logger
 	// Now is the clock of leases, states and entry IDs. Default time.Now.
 	Now func() time.Time
 }
 
-// Memory is the Broker of one process: its hubs meet here. All of it is RAM, so
-// that a restart begins with new epochs and empty logs.
+// Memory is the Broker of one process: its hubs meet here. Made by NewMemory all
+// of it is RAM; made by OpenMemory its logs, ticks, numbers and rules outlive the process.
 type Memory struct {
 	opts   MemoryOptions
+	disk   *disk // nil: all is RAM
+	rules  *rulebook
 	lapses sync.WaitGroup // timers that will still call lapse
 
 	mu      sync.Mutex // held for map and slice work only: a Mailbox never blocks
@@ -33,16 +45,16 @@ type Memory struct {
 
 // memoryRoom is what Memory knows of one room, guarded by Memory.mu.
 type memoryRoom struct {
+	name  string
 	used  time.Time
 	subs  map[*memorySubscription]struct{}
 	log   memoryLog
 	lease memoryLease
 	ticks memoryTicks
-	rules Rules
 	state memoryState
 }
 
-// NewMemory makes an empty broker; its owner must Close it.
+// NewMemory makes an empty broker in RAM; its owner must Close it.
 func NewMemory(opts MemoryOptions) *Memory {
 	if opts.Batches <= 0 {
 		opts.Batches = 4096
@@ -50,17 +62,29 @@ func NewMemory(opts MemoryOptions) *Memory {
 	if opts.Bytes <= 0 {
 		opts.Bytes = 8 << 20
 	}
+	m := newMemory(opts)
+	m.rules = newRulebook()
+	return m
+}
+
+func newMemory(opts MemoryOptions) *Memory {
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Memory{opts: opts, rooms: make(map[string]*memoryRoom), sweepAt: sweepMin}
 }
 
 // Close ends every subscription and returns when no handler will be called
-// again. Later calls get ErrUnavailable.
+// again and everything is on disk. Later calls get ErrUnavailable.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	m.closed = true
+	m.mu.Unlock()
+	err := errors.Join(m.disk.close(), m.rules.close()) // what is on its way is still delivered
+	m.mu.Lock()
 	var subs []*memorySubscription
 	for _, r := range m.rooms {
 		for s := range r.subs {
@@ -73,7 +97,7 @@ func (m *Memory) Close() error {
 		_ = s.Close() // never fails
 	}
 	m.lapses.Wait()
-	return nil
+	return err
 }
 
 // enter locks m and finds the room; the caller unlocks m when err is nil.
@@ -90,11 +114,17 @@ func (m *Memory) enter(ctx context.Context, room string) (*memoryRoom, error) {
 	r := m.rooms[room]
 	if r == nil {
 		m.sweep(now)
-		r = &memoryRoom{subs: make(map[*memorySubscription]struct{})}
-		m.rooms[room] = r
+		r = m.newRoom(room)
 	}
 	r.used = now
 	return r, nil
+}
+
+func (m *Memory) newRoom(name string) *memoryRoom {
+	r := &memoryRoom{name: name, subs: make(map[*memorySubscription]struct{})}
+	r.log.release = m.disk.release
+	m.rooms[name] = r
+	return r
 }
 
 // What rooms cost when anybody can open one by its address: sweepMin of them
@@ -114,6 +144,8 @@ func (m *Memory) sweep(now time.Time) {
 	}
 	for name, r := range m.rooms {
 		if r.idle(now) {
+			r.log.drop(len(r.log.entries))
+			r.ticks.drop(len(r.ticks.list))
 			delete(m.rooms, name)
 		}
 	}
@@ -123,7 +155,7 @@ func (m *Memory) sweep(now time.Time) {
 // idle says whether nobody would miss the room: nobody is in it, and nothing
 // was said or numbered, or it was long enough ago.
 func (r *memoryRoom) idle(now time.Time) bool {
-	if len(r.subs) > 0 || r.state.timer != nil || r.rules.Version > 0 || now.Before(r.lease.expires) {
+	if len(r.subs) > 0 || r.state.timer != nil || now.Before(r.lease.expires) {
 		return false
 	}
 	keep := keepRoom

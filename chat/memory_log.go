@@ -3,10 +3,13 @@ package chat
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"barrage/chat/internal/journal"
 )
 
 // Append implements Log.
@@ -15,22 +18,37 @@ func (m *Memory) Append(ctx context.Context, room string, batch, frame []byte) (
 	if err != nil {
 		return "", err
 	}
-	defer m.mu.Unlock()
-	if len(batch) > 0 {
-		id = r.log.add(batch, m.opts)
+	if len(batch) == 0 {
+		r.publish(frame)
+		m.mu.Unlock()
+		return "", nil
 	}
-	r.publish(frame)
-	return id, nil
+	e := memoryEntry{id: r.log.next(m.opts.Now().UnixMilli()), size: len(batch)}
+	r.log.last = e.id // also when it is not written: nobody gets it again
+	var rec []byte
+	if m.disk == nil {
+		e.batch = slices.Clone(batch)
+	} else {
+		rec = appendBatchRecord(room, e.id, batch)
+	}
+	err = m.commit(ctx, rec, func(p journal.Position, err error) {
+		if err == nil {
+			e.at = p
+			r.log.add(e, m.opts)
+			r.publish(frame)
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	return e.id.String(), nil
 }
 
 // Tail implements Log.
 func (m *Memory) Tail(ctx context.Context, room string, n int) ([]Entry, error) {
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return nil, err
-	}
-	defer m.mu.Unlock()
-	return r.log.tail(n), nil
+	return m.read(ctx, room, func(l *memoryLog) []memoryEntry {
+		return l.entries[len(l.entries)-min(max(n, 0), len(l.entries)):]
+	})
 }
 
 // Read implements Log.
@@ -39,13 +57,34 @@ func (m *Memory) Read(ctx context.Context, room, after string, n int) ([]Entry, 
 	if err != nil {
 		return nil, err
 	}
+	return m.read(ctx, room, func(l *memoryLog) []memoryEntry {
+		rest := l.after(from)
+		return rest[:min(max(n, 0), len(rest))]
+	})
+}
+
+// read returns the entries that choose chooses.
+func (m *Memory) read(ctx context.Context, room string, choose func(*memoryLog) []memoryEntry) ([]Entry, error) {
 	r, err := m.enter(ctx, room)
 	if err != nil {
 		return nil, err
 	}
-	defer m.mu.Unlock()
-	rest := r.log.after(from)
-	return entries(rest[:min(max(n, 0), len(rest))]), nil
+	chosen := slices.Clone(choose(&r.log))
+	m.mu.Unlock()
+	out := make([]Entry, 0, len(chosen))
+	for _, e := range chosen {
+		batch := e.batch
+		if batch == nil {
+			switch batch, err = m.disk.load(e.at); {
+			case errors.Is(err, journal.ErrGone): // while we read: the log is bounded
+				continue
+			case err != nil:
+				return nil, err
+			}
+		}
+		out = append(out, Entry{ID: e.id.String(), Batch: batch})
+	}
+	return out, nil
 }
 
 // Trim implements Log.
@@ -59,7 +98,10 @@ func (m *Memory) Trim(ctx context.Context, room, through string) error {
 		return err
 	}
 	defer m.mu.Unlock()
-	r.log.drop(len(r.log.entries) - len(r.log.after(to)))
+	if n := len(r.log.entries) - len(r.log.after(to)); n > 0 {
+		r.log.drop(n)
+		m.disk.note(appendTrimRecord(room, to))
+	}
 	return nil
 }
 
@@ -102,13 +144,16 @@ func (id EntryID) Next() EntryID { return EntryID{id.MS, id.N + 1} }
 type memoryLog struct {
 	entries []memoryEntry // oldest first
 	bytes   int
-	last    EntryID // never goes back, whatever the clock does
+	last    EntryID                // never goes back, whatever the clock does
+	release func(journal.Position) // of what is forgotten
 }
 
 // memoryEntry is one batch.
 type memoryEntry struct {
 	id    EntryID
-	batch []byte
+	size  int
+	batch []byte           // nil when it is on disk
+	at    journal.Position // there
 }
 
 // next returns the ID of the next batch, at ms.
@@ -119,20 +164,19 @@ func (l *memoryLog) next(ms int64) EntryID {
 	return l.last.Next()
 }
 
-func (l *memoryLog) add(batch []byte, opts MemoryOptions) string {
-	l.last = l.next(opts.Now().UnixMilli())
-	l.entries = append(l.entries, memoryEntry{l.last, slices.Clone(batch)})
-	l.bytes += len(batch)
+func (l *memoryLog) add(e memoryEntry, opts MemoryOptions) {
+	l.entries = append(l.entries, e)
+	l.bytes += e.size
 	for len(l.entries) > opts.Batches || (l.bytes > opts.Bytes && len(l.entries) > 1) {
 		l.drop(1)
 	}
-	return l.last.String()
 }
 
 // drop forgets the n oldest entries.
 func (l *memoryLog) drop(n int) {
 	for _, e := range l.entries[:n] {
-		l.bytes -= len(e.batch)
+		l.bytes -= e.size
+		l.release(e.at)
 	}
 	clear(l.entries[:n])
 	l.entries = l.entries[n:]
@@ -145,16 +189,4 @@ func (l *memoryLog) after(id EntryID) []memoryEntry {
 		i++
 	}
 	return l.entries[i:]
-}
-
-func (l *memoryLog) tail(n int) []Entry {
-	return entries(l.entries[len(l.entries)-min(max(n, 0), len(l.entries)):])
-}
-
-func entries(from []memoryEntry) []Entry {
-	out := make([]Entry, len(from))
-	for i, e := range from {
-		out[i] = Entry{ID: e.id.String(), Batch: e.batch}
-	}
-	return out
 }

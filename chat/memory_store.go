@@ -2,8 +2,9 @@ package chat
 
 import (
 	"context"
-	"slices"
 	"time"
+
+	"barrage/chat/internal/journal"
 )
 
 // memoryLease is who numbers the ticks of a room, and how far.
@@ -12,6 +13,7 @@ type memoryLease struct {
 	expires time.Time
 	epoch   string
 	seq     uint64
+	writing chan struct{} // closed when the tick that is on its way to the disk is there, or not
 }
 
 func (l *memoryLease) heldBy(node string, now time.Time) bool {
@@ -26,102 +28,54 @@ func (m *Memory) Lead(ctx context.Context, room, node string, ttl time.Duration)
 	}
 	defer m.mu.Unlock()
 	l, now := &r.lease, m.opts.Now()
+	if err := m.disk.failure(); err != nil {
+		return Lease{}, err // nobody can number ticks, and all are to know
+	}
 	if l.epoch == "" {
 		l.epoch = newEpoch()
+		m.disk.note(appendHeadRecord(r))
 	}
 	if l.holder == node || !now.Before(l.expires) {
 		l.holder, l.expires = node, now.Add(ttl)
 	}
-	return Lease{Held: l.holder == node, Holder: l.holder, Epoch: l.epoch, Seq: l.seq, RulesVersion: r.rules.Version}, nil
+	return Lease{Held: l.holder == node, Holder: l.holder, Epoch: l.epoch, Seq: l.seq, RulesVersion: m.rules.version(room)}, nil
 }
 
 // Advance implements Store.
 func (m *Memory) Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error {
 	r, err := m.enter(ctx, room)
+	for err == nil && r.lease.writing != nil { // one after the other
+		before := r.lease.writing
+		m.mu.Unlock()
+		select {
+		case <-before:
+		case <-ctx.Done():
+		}
+		r, err = m.enter(ctx, room)
+	}
 	if err != nil {
 		return err
 	}
-	defer m.mu.Unlock()
-	if !r.lease.heldBy(node, m.opts.Now()) || seq <= r.lease.seq {
+	l := &r.lease
+	if !l.heldBy(node, m.opts.Now()) || seq <= l.seq {
+		m.mu.Unlock()
 		return ErrNotLeader
 	}
-	r.lease.seq = seq
-	r.ticks.add(seq, frame)
-	r.publish(frame)
-	return nil
-}
-
-// memoryTicks are the last ticks of a room's epoch.
-type memoryTicks struct {
-	list  []memoryTick // oldest first
-	bytes int
-}
-
-type memoryTick struct {
-	seq   uint64
-	frame []byte
-}
-
-func (t *memoryTicks) add(seq uint64, frame []byte) {
-	if len(frame) == 0 {
-		return
+	written := make(chan struct{})
+	l.writing = written
+	var rec []byte
+	if m.disk != nil {
+		rec = appendTickRecord(room, l.epoch, seq, frame)
 	}
-	t.list = append(t.list, memoryTick{seq, frame})
-	t.bytes += len(frame)
-	for len(t.list) > TickLogLength || (t.bytes > TickLogBytes && len(t.list) > 1) {
-		t.bytes -= len(t.list[0].frame)
-		t.list[0] = memoryTick{}
-		t.list = t.list[1:]
-	}
-}
-
-// Ticks implements Store.
-func (m *Memory) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return nil, err
-	}
-	defer m.mu.Unlock()
-	list := r.ticks.list
-	from, _ := slices.BinarySearchFunc(list, after, func(t memoryTick, after uint64) int {
-		if t.seq > after {
-			return 1
+	return m.commit(ctx, rec, func(p journal.Position, err error) {
+		close(written)
+		l.writing = nil
+		if err == nil {
+			l.seq = seq
+			r.ticks.add(memoryTick{seq: seq, size: len(frame), frame: m.disk.cache(frame), at: p})
+			r.publish(frame)
 		}
-		return -1
 	})
-	list = list[from:]
-	frames := make([][]byte, min(max(n, 0), len(list)))
-	for i := range frames {
-		frames[i] = list[i].frame
-	}
-	return frames, nil
-}
-
-// Rules implements Store.
-func (m *Memory) Rules(ctx context.Context, room string) (Rules, error) {
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return Rules{}, err
-	}
-	defer m.mu.Unlock()
-	return r.rules, nil
-}
-
-// SetRules implements Store.
-func (m *Memory) SetRules(ctx context.Context, room string, rules Rules) error {
-	if err := rules.Check(); err != nil {
-		return err
-	}
-	r, err := m.enter(ctx, room)
-	if err != nil {
-		return err
-	}
-	defer m.mu.Unlock()
-	if rules.Version != r.rules.Version {
-		return ErrConflict
-	}
-	r.rules = Rules{Version: rules.Version + 1, Body: slices.Clone(rules.Body)}
-	return nil
 }
 
 // Resign implements Store.

@@ -37,6 +37,8 @@ const (
 	refuseRoom     = "room"
 	refuseAddr     = "address_limit"
 	refuseRooms    = "room_limit"
+	refuseCrowded  = "crowded"
+	refuseFull     = "full"
 	refuseStopping = "stopping"
 	refuseUpgrade  = "handshake"
 )
@@ -81,7 +83,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		ack:       histogram("ack_seconds", "Time from reading a comment to its ack.", seconds),
 		closes:    vec("closes_total", "WebSockets closed after hello or refused at it.", "reason", closeReasons()...),
 		refused: vec("refused_total", "WebSocket upgrades refused.", "reason",
-			refuseOrigin, refuseRoom, refuseAddr, refuseRooms, refuseStopping, refuseUpgrade),
+			refuseOrigin, refuseRoom, refuseAddr, refuseRooms, refuseCrowded, refuseFull, refuseStopping, refuseUpgrade),
 	}
 	for _, c := range []prometheus.Collector{
 		m.conns, m.rooms, m.degraded, m.logged, m.accepted, m.shown, m.combined, m.rest, m.rejected,

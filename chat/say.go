@@ -104,6 +104,7 @@ func (r *room) say(s *subscriber, m wire.Client) {
 	}
 	c, refused := s.comment(m)
 	if refused == "" {
+		r.in.backlog(s.done)
 		var wait time.Duration
 		if refused, wait = r.accept(s, m, c); refused == "" {
 			return

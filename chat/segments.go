@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"barrage/chat/internal/segment"
+	"barrage/internal/safehttp"
 	"barrage/internal/slug"
 )
 
@@ -26,29 +27,29 @@ func (d *door) segment(w http.ResponseWriter, r *http.Request) {
 	d.share(w, r)
 	name := r.PathValue("room")
 	if err := slug.Check(name); err != nil {
-		writeError(w, http.StatusNotFound, "no_such_room", err.Error())
+		safehttp.WriteError(w, http.StatusNotFound, "no_such_room", err.Error())
 		return
 	}
 	digits, named := strings.CutSuffix(r.PathValue("file"), ".json")
 	t, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || !named || t < 0 || t%segment.Length != 0 || strconv.FormatInt(t, 10) != digits {
-		writeError(w, http.StatusNotFound, "bad_segment", errBadSegment.Error())
+		safehttp.WriteError(w, http.StatusNotFound, "bad_segment", errBadSegment.Error())
 		return
 	}
 	v, open, err := d.hub.segment(r.Context(), name, t)
 	switch {
 	case errors.Is(err, errNotYet):
 		w.Header().Set("Cache-Control", "max-age=1")
-		writeError(w, http.StatusNotFound, "not_yet", err.Error())
+		safehttp.WriteError(w, http.StatusNotFound, "not_yet", err.Error())
 	case errors.Is(err, errNoSegment):
 		w.Header().Set("Cache-Control", "max-age=2")
-		writeError(w, http.StatusNotFound, "no_such_segment", err.Error())
+		safehttp.WriteError(w, http.StatusNotFound, "no_such_segment", err.Error())
 	case errors.Is(err, errRooms):
-		writeError(w, http.StatusServiceUnavailable, "too_many_rooms", err.Error())
+		safehttp.WriteError(w, http.StatusServiceUnavailable, "too_many_rooms", err.Error())
 	case errors.Is(err, errStopping):
-		writeError(w, http.StatusServiceUnavailable, "stopping", err.Error())
+		safehttp.WriteError(w, http.StatusServiceUnavailable, "stopping", err.Error())
 	case err != nil:
-		writeError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
+		safehttp.WriteError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
 	case open:
 		writeView(w, r, v, "max-age=2")
 	default:

@@ -40,14 +40,15 @@ const (
 )
 
 // subscriber is one WebSocket. Its reader (serve) and its writer (write) are
-// its only goroutines; what it costs in memory does not grow with what it has
+// its only goroutines once it was welcomed; what it costs in memory does not grow with what it has
 // not read.
 type subscriber struct {
 	hub  *Hub
 	room *room
-	conn *websocket.Conn
-	addr netip.Addr // the client's
-	me   person     // the reader's; after greet only its nick changes
+	conn *websocket.Conn // for reading, and for control frames
+	line *line           // for messages
+	addr netip.Addr      // the client's
+	me   person          // the reader's; after greet only its nick changes
 	done chan struct{}
 	wake chan struct{} // rung when private has something
 
@@ -79,22 +80,49 @@ type person struct {
 	hash     uint64 // of id
 }
 
-func newSubscriber(r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
-	return &subscriber{hub: r.hub, room: r, conn: conn, addr: addr, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+func newSubscriber(h *Hub, r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
+	return &subscriber{hub: h, room: r, conn: conn, addr: addr, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
-// serve is the life of a connection; it closes it.
-func (s *subscriber) serve() {
-	defer s.hangUp()
+// welcome is the beginning of a connection: it ends it, or returns what its two
+// goroutines go on from. It has a goroutine of its own, because it needs a stack
+// that those would keep for ever.
+func (s *subscriber) welcome() (cursor *entry, ok bool) {
 	s.conn.SetReadLimit(readLimit)
 	hello, refused := s.greet()
-	if refused != nil {
-		s.close(*refused)
-		s.farewell()
-		s.linger()
-	} else {
-		s.stay(hello)
+	if refused == nil {
+		var frames [][]byte
+		if cursor, frames, refused = s.room.join(s, hello.Resume); refused == nil {
+			s.begin(frames)
+			if taken := s.room.rename(s, hello.Nick); taken != "" {
+				s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
+			}
+			s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
+			if err := s.deliver(); err != nil {   // the welcome comes before everything else
+				s.fail(err)
+			}
+			return cursor, true
+		}
 	}
+	s.close(*refused)
+	s.farewell()
+	s.linger()
+	s.end()
+	return nil, false
+}
+
+// serve is the rest of a connection; it closes it.
+func (s *subscriber) serve(cursor *entry) {
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(cursor) })
+	s.read()
+	writer.Wait()
+	s.room.depart(s)
+	s.end()
+}
+
+func (s *subscriber) end() {
+	s.hangUp()
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
 }
 
@@ -127,7 +155,7 @@ func (s *subscriber) greet() (wire.Client, *bye) {
 		return wire.Client{}, s.why
 	default:
 	}
-	m, broken := s.next()
+	m, broken := s.message(s.conn.NextReader())
 	select {
 	case <-s.done:
 		return wire.Client{}, s.why
@@ -197,10 +225,9 @@ func (p *person) name(nick string) {
 	}
 }
 
-// next reads one message. The bye is why there is none.
-func (s *subscriber) next() (wire.Client, *bye) {
+// message reads what NextReader has begun. The bye is why there is none.
+func (s *subscriber) message(kind int, r io.Reader, err error) (wire.Client, *bye) {
 	fail := func(b bye) (wire.Client, *bye) { return wire.Client{}, &b }
-	kind, r, err := s.conn.NextReader()
 	p := s.hub.pads.Get().(*pad)
 	defer s.hub.pads.Put(p)
 	size := 0
@@ -212,6 +239,9 @@ func (s *subscriber) next() (wire.Client, *bye) {
 	var slow net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		// The library says so by itself, but not of lengths above 2^63; nothing is
+		// said twice.
+		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""), time.Now().Add(byeTimeout))
 		return fail(byeGone("too_large"))
 	case errors.Is(err, errFlood):
 		return fail(byeFlood())
@@ -232,28 +262,45 @@ func (s *subscriber) next() (wire.Client, *bye) {
 	return m, nil
 }
 
-// read handles messages until the connection ends.
+// read handles messages until the connection ends. Whoever is silent waits here,
+// so that this function holds nothing that would enlarge its stack.
 func (s *subscriber) read() {
-	pong := s.conn.PingHandler()
-	s.conn.SetPongHandler(func(string) error { return s.alive() })
-	s.conn.SetPingHandler(func(data string) error { return errors.Join(s.alive(), pong(data)) })
-	for {
-		if err := s.alive(); err != nil {
-			s.close(byeFlood())
-			break
-		}
-		m, broken := s.next()
-		if broken != nil {
-			s.close(*broken)
-			break
-		}
-		if s.me.expires != 0 && s.hub.now().Unix() >= s.me.expires {
-			s.close(byeToken("token_expired"))
-			break
-		}
-		s.handle(m)
+	s.hearControl()
+	for s.hear(s.conn.NextReader()) {
 	}
 	s.linger()
+}
+
+// hearControl has control frames counted as messages are.
+func (s *subscriber) hearControl() {
+	if s.alive() != nil { // for the hello
+		s.close(byeFlood())
+	}
+	s.conn.SetPongHandler(func(string) error { return s.alive() })
+	s.conn.SetPingHandler(func(data string) error {
+		// Who leaves does not need the pong.
+		_ = s.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeTimeout))
+		return s.alive()
+	})
+}
+
+// hear handles the message that NextReader has begun, and reports whether the
+// connection goes on.
+func (s *subscriber) hear(kind int, r io.Reader, err error) bool {
+	m, broken := s.message(kind, r, err)
+	switch {
+	case broken != nil:
+		s.close(*broken)
+	case s.me.expires != 0 && s.hub.now().Unix() >= s.me.expires:
+		s.close(byeToken("token_expired"))
+	default:
+		s.handle(m)
+		if s.alive() == nil {
+			return true
+		}
+		s.close(byeFlood())
+	}
+	return false
 }
 
 var errFlood = errors.New("too many frames")
@@ -279,11 +326,13 @@ func (s *subscriber) linger() {
 	s.readWithin(closeTimeout)
 	for {
 		_, _, err := s.conn.NextReader()
-		if errors.Is(err, websocket.ErrReadLimit) || errors.Is(err, errFlood) {
-			// The library reads no more after an error, but what it left must go.
-			_, err = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			return
 		}
 		if err != nil {
+			// The library reads no more after an error, but what it left must go.
+			_, _ = io.CopyN(io.Discard, s.conn.NetConn(), maxDiscard)
 			return
 		}
 	}
@@ -368,10 +417,20 @@ func (s *subscriber) close(b bye) {
 	}
 	s.why = &b
 	close(s.done)
+	ring(s.wake)
 	// What the reader and the writer are in the middle of must end. net.Conn
 	// allows this from any goroutine.
 	_ = s.conn.NetConn().SetReadDeadline(time.Now())
 	_ = s.conn.NetConn().SetWriteDeadline(time.Now().Add(byeTimeout))
+}
+
+func (s *subscriber) ending() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // write is the one goroutine that writes: what is for all from cursor on, and
@@ -379,23 +438,24 @@ func (s *subscriber) close(b bye) {
 func (s *subscriber) write(cursor *entry) {
 	ping := time.NewTicker(pingInterval)
 	defer ping.Stop()
-	s.resumes = s.room.tape.newest.Load() // who resumes is behind at first
-	err := s.deliver()                    // the welcome comes before everything else
+	var err error
 	for {
 		if err != nil {
 			s.fail(err)
 			return
 		}
+		// Each case is 96 bytes for whoever waits: wake is rung for done, too.
 		select {
-		case <-s.done:
-			s.last(cursor)
-			return
 		case <-s.wake:
+			if s.ending() {
+				s.last(cursor)
+				return
+			}
 			err = s.deliver()
 		case <-cursor.ready:
 			cursor, err = s.follow(cursor)
 		case <-ping.C:
-			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
+			err = s.line.ping()
 		}
 	}
 }
@@ -418,8 +478,7 @@ func (s *subscriber) follow(cursor *entry) (*entry, error) {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}
-	s.writeWithin(writeTimeout)
-	return cursor.next, s.conn.WritePreparedMessage(cursor.next.frame.Load())
+	return cursor.next, s.line.send(*cursor.next.frame.Load(), writeTimeout)
 }
 
 // deliver writes what is private.
@@ -434,21 +493,22 @@ func (s *subscriber) deliver() error {
 	return s.send(frames...)
 }
 
-func (s *subscriber) send(frames ...[]byte) error {
-	s.writeWithin(writeTimeout)
-	for _, frame := range frames {
-		if err := s.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
-			return err
-		}
+// send writes messages in one write.
+func (s *subscriber) send(messages ...[]byte) error {
+	if len(messages) == 0 {
+		return nil
 	}
-	return nil
+	var frames []byte
+	for _, m := range messages {
+		frames = appendFrame(frames, m)
+	}
+	return s.line.send(frames, writeTimeout)
 }
 
 // last writes what is there already, and then goodbye.
 func (s *subscriber) last(cursor *entry) {
 	if s.why.code == 0 {
-		s.hangUp()
-		return
+		return // the library has answered, and the reader waits for the other side
 	}
 	err := s.deliver()
 	for n := 0; err == nil && n < maxBehind; n++ {
@@ -472,8 +532,8 @@ func (s *subscriber) farewell() {
 	if s.why.code == 0 {
 		return
 	}
-	s.writeWithin(byeTimeout)
-	err := s.conn.WriteMessage(websocket.TextMessage, wire.AppendBye(nil, s.why.code, s.why.reason, s.why.retry.Milliseconds()))
+	bye := wire.AppendBye(nil, s.why.code, s.why.reason, s.why.retry.Milliseconds())
+	err := s.line.send(appendFrame(nil, bye), byeTimeout)
 	if err == nil {
 		err = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(s.why.code, s.why.reason), time.Now().Add(byeTimeout))
 	}
@@ -482,11 +542,9 @@ func (s *subscriber) farewell() {
 	}
 }
 
-// The errors of the next three say that the socket is closed already; the read
+// The errors of the next two say that the socket is closed already; the read
 // or write that follows says it again.
 
 func (s *subscriber) hangUp() { _ = s.conn.Close() }
 
 func (s *subscriber) readWithin(d time.Duration) { _ = s.conn.SetReadDeadline(time.Now().Add(d)) }
-
-func (s *subscriber) writeWithin(d time.Duration) { _ = s.conn.SetWriteDeadline(time.Now().Add(d)) }

@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 
 	"barrage/chat/internal/wire"
-
-	"github.com/gorilla/websocket"
 )
 
 // ringTicks is how many ticks a room keeps for those who come back: at ten a
@@ -19,10 +17,10 @@ const maxBehind = 64
 // entry is one frame for all subscribers of a room. Entries form a list; a
 // subscriber's whole backlog is its pointer into it.
 type entry struct {
-	frame atomic.Pointer[websocket.PreparedMessage] // another one when comments were deleted from it
-	data  []byte                                    // of frame; guarded by room.mu
-	seq   uint64                                    // of the tick, or of the tick before when the frame is an event
-	pos   uint64                                    // running number of the entry on this node, late ticks left out
+	frame atomic.Pointer[[]byte] // head and payload; another one when comments were deleted from it
+	data  []byte                 // its payload; guarded by room.mu
+	seq   uint64                 // of the tick, or of the tick before when the frame is an event
+	pos   uint64                 // running number of the entry on this node, late ticks left out
 
 	ready chan struct{} // closed when next is set
 	next  *entry
@@ -40,11 +38,11 @@ type tape struct {
 // tick appends the tick with number seq. Nobody is behind because of a late one:
 // many may come at once, and all are to be seen.
 func (t *tape) tick(data []byte, seq uint64, late bool) {
-	e := t.push(data, seq)
+	pos := t.tail.pos + 1
 	if late {
-		e.pos--
-		t.newest.Store(e.pos)
+		pos--
 	}
+	e := t.append(&entry{seq: seq, pos: pos}, data)
 	if len(t.ring) == ringTicks {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}
@@ -61,23 +59,25 @@ func (t *tape) reset(data []byte, seq uint64) {
 }
 
 func (t *tape) push(data []byte, seq uint64) *entry {
-	e := &entry{seq: seq, pos: t.tail.pos + 1, ready: make(chan struct{})}
+	return t.append(&entry{seq: seq, pos: t.tail.pos + 1}, data)
+}
+
+// append makes e the tail. Whoever waits for it reads it at once: it is complete.
+func (t *tape) append(e *entry, data []byte) *entry {
 	e.set(data)
-	t.tail.next = e
-	close(t.tail.ready)
-	t.prev, t.tail = t.tail, e
+	e.ready = make(chan struct{})
+	old := t.tail
+	old.next = e
+	t.prev, t.tail = old, e
 	t.newest.Store(e.pos)
+	close(old.ready)
 	return e
 }
 
 func (e *entry) set(data []byte) {
-	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
-	if err != nil {
-		// Framing into a buffer has nothing that can fail.
-		panic(err)
-	}
-	e.data = data
-	e.frame.Store(frame)
+	frame := appendFrame(nil, data)
+	e.data = frame[len(frame)-len(data):]
+	e.frame.Store(&frame)
 }
 
 // erase takes deleted comments out of the ring, so that those who come back do

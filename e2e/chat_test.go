@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || reliability
 
 package e2e_test
 
@@ -24,6 +24,8 @@ type chatter struct {
 	pdts   map[string]int64
 	acks   map[string]load.Ack
 	frames []load.Frame // everything but ticks and acks
+	seq    uint64       // of the newest tick
+	holes  []string     // where it was not the next
 	closed error
 }
 
@@ -34,7 +36,7 @@ func join(t *testing.T, base, nick string) *chatter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chatter{Conn: conn, seen: map[string]int{}, pdts: map[string]int64{}, acks: map[string]load.Ack{}}
+	c := &chatter{Conn: conn, seen: map[string]int{}, pdts: map[string]int64{}, acks: map[string]load.Ack{}, seq: conn.Welcome.Seq}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -55,6 +57,10 @@ func (c *chatter) listen() {
 		case err != nil:
 			c.closed = err
 		case f.Op == "tick":
+			if f.Seq != c.seq+1 {
+				c.holes = append(c.holes, fmt.Sprintf("%d after %d", f.Seq, c.seq))
+			}
+			c.seq = f.Seq
 			for _, comment := range f.Shown {
 				c.seen[comment.Text]++
 				c.pdts[comment.Text] = comment.PDT

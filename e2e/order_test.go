@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const row = `[data-testid="comment"]`
+const commentRow = `[data-testid="comment"]`
 
 // id selects by the name that pages give to things for tests.
 func id(name string) string { return fmt.Sprintf(`[data-testid=%q]`, name) }
@@ -20,7 +20,7 @@ func id(name string) string { return fmt.Sprintf(`[data-testid=%q]`, name) }
 func (p page) lists(t *testing.T, text string, want bool) error {
 	t.Helper()
 	var all []string
-	code := fmt.Sprintf(`[...document.querySelectorAll('%s .said')].map((e) => e.textContent)`, row)
+	code := fmt.Sprintf(`[...document.querySelectorAll('%s .said')].map((e) => e.textContent)`, commentRow)
 	if err := p.eval(t.Context(), code, &all); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const room = "live"
 type server struct {
 	*process
 	state string // its state directory
-	addrs struct{ HTTP, RTMP, RTMPS, Admin string }
+	addrs struct{ HTTP, HTTPS, RTMP, RTMPS, Admin string }
 }
 
 // startServer runs one role on free loopback ports; settings are BARRAGE_… and win.

@@ -11,6 +11,7 @@ type session struct {
 	clock  *clock
 	pdt    time.Time // of the newest sample
 	seenAt time.Time
+	tempo  tempo
 	clean  bool // the publisher has said goodbye
 }
 

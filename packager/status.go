@@ -25,6 +25,7 @@ type Status struct {
 	Since                time.Time     // of the phase
 	PDT                  time.Time     // program date time of the newest sample
 	PDTAt                time.Time     // when that sample came, with monotonic reading
+	PDTNow               time.Time     // the same for now, steady: what players steer by; zero before the first sample
 	Window               time.Duration // how far back a viewer can go
 	Latency              time.Duration // how far behind PDT low-latency players aim to be
 	Players              Players       // HLS players that are not our page's
@@ -39,6 +40,7 @@ func (s *Stream) Status() Status {
 	st := Status{Room: s.room, Phase: s.phase, Since: s.since, Players: players}
 	if s.session != nil {
 		st.Session, st.PDT, st.PDTAt = s.session.id, s.session.pdt, s.session.seenAt
+		st.PDTNow = s.session.tempo.now(s.env.now())
 	}
 	if e, ok := s.Current(); ok {
 		st.Epoch = e.ID

@@ -225,6 +225,7 @@ func (s *Stream) write(m media.Sample, at time.Time) error {
 	err := s.packer.write(m, at)
 	if s.packer.begun {
 		s.session.pdt, s.session.seenAt = s.packer.clock.newest, at
+		s.session.tempo.see(s.session.pdt, at)
 	}
 	s.show()
 	s.reserve()

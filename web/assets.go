@@ -19,6 +19,7 @@ const immutable = "public, max-age=31536000, immutable"
 type manifest struct {
 	Pages map[string]bundle `json:"pages"` // by page name
 	Icon  string            `json:"icon"`
+	Card  string            `json:"card"` // the picture of shared links
 }
 
 // bundle names the files of one page.
@@ -64,7 +65,7 @@ func loadAssets(dist fs.FS) (*assets, error) {
 
 // names lists every file the manifest speaks of; some appear more than once.
 func (m manifest) names() []string {
-	names := []string{m.Icon}
+	names := []string{m.Icon, m.Card}
 	for _, b := range m.Pages {
 		names = append(names, b.Script, b.Style)
 		names = append(names, b.Preload...)
@@ -81,6 +82,8 @@ func readAsset(dist fs.FS, name string) (asset, error) {
 		contentType = "text/css; charset=utf-8"
 	case ".svg":
 		contentType = "image/svg+xml"
+	case ".jpg":
+		contentType = "image/jpeg"
 	}
 	plain, err := fs.ReadFile(dist, name)
 	if err != nil {

@@ -57,10 +57,11 @@ function describe(name, outputs) {
   return { script: base(script), style: base(output.cssBundle), preload: [...preload].map(base).sort() };
 }
 
-async function copyIcon() {
-  const body = await readFile("src/icon.svg");
+/** Copies a picture under a name that changes with it. */
+async function copyPicture(file) {
+  const body = await readFile(`src/${file}`);
   const hash = createHash("sha256").update(body).digest("hex").slice(0, 8).toUpperCase();
-  const name = `icon-${hash}.svg`;
+  const name = file.replace(".", `-${hash}.`);
   await writeFile(path.join(outdir, name), body);
   return name;
 }
@@ -81,7 +82,7 @@ async function compress() {
 async function build() {
   await clean();
   const outputs = await bundle();
-  const manifest = { icon: await copyIcon(), pages: {} };
+  const manifest = { icon: await copyPicture("icon.svg"), card: await copyPicture("card.jpg"), pages: {} };
   for (const page of pages) manifest.pages[page] = describe(page, outputs);
   const sizes = await compress();
   await writeFile(path.join(outdir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -113,3 +113,30 @@ func TestLinkCard(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkCardNamesThisServer: what makes a card of a link follows no relative address.
+func TestLinkCardNamesThisServer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ public, want string }{
+		{"", "http://example.com"}, // where the request went
+		{"https://live.example.org/", "https://live.example.org"},
+	} {
+		h, err := web.New(web.DefaultConfig(), web.Options{Assets: built(), PublicURL: c.public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := get(t, h, http.MethodGet, "/r/live?t=1764012345678").Body.String()
+		for _, want := range []string{
+			`<meta property="og:url" content="` + c.want + `/r/live">`,
+			`<meta property="og:image" content="` + c.want + `/assets/card-1.jpg">`,
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("public_url %q: the page has no %s", c.public, want)
+			}
+		}
+	}
+	r := get(t, handler(t, web.DefaultConfig(), built()), http.MethodGet, "/assets/card-1.jpg")
+	if r.Code != http.StatusOK || r.Header().Get("Content-Type") != "image/jpeg" {
+		t.Errorf("GET card = %d %s, want 200 image/jpeg", r.Code, r.Header().Get("Content-Type"))
+	}
+}

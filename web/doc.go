@@ -54,6 +54,15 @@
 //     anyway, and the answer to a key waits for no network.
 //   - The overlay has no playhead, so it waits for none: OBS shows the scene before
 //     any viewer does.
+//   - Together by playback rate (src/pacer.ts), over seeking: nobody sees or hears
+//     it. By the server's time (src/clock.ts), over the viewer's: clocks of two
+//     phones differ by more than a joke lasts. hls.js's own catching up is off
+//     meanwhile, because two hands on one wheel swing.
+//   - Distance of its own after a second stall, over chasing: a page that stalls
+//     again and again sees less of the party than one that is a second late.
+//   - Likes fly when they come, over at their moment: they are many and nobody's.
+//   - The picture of link cards is one file, over one of each room: drawing text
+//     on the server needs fonts of all scripts.
 //   - hls.js over native HLS everywhere but on Apple's engine: only there is
 //     the native player the better one.
 package web

@@ -24,6 +24,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Assets replaces the embedded files of dist: a build on disk, or a test's.
 	Assets fs.FS
+	// PublicURL is the address people type, such as "https://live.example.com".
+	// Cards of shared links name it; "": the address a request was sent to.
+	PublicURL string
 	// Card says how a room describes itself. Nil: rooms have their names only.
 	Card func(room string) Card
 }
@@ -50,6 +53,7 @@ type handler struct {
 	csp       string
 	embedCSP  string // of the one page that may stand in a frame
 	card      func(room string) Card
+	public    string // origin of links, "" = of the request
 	assets    *assets
 	templates *template.Template
 	log       *slog.Logger
@@ -88,7 +92,7 @@ func New(cfg Config, opts Options) (http.Handler, error) {
 	hls, chat := originOf(cfg.HLSURL), originOf(cfg.ChatURL)
 	h := &handler{
 		config: cfg, csp: policy(hls, chat, nobody), embedCSP: policy(hls, chat, embedders(cfg.EmbedOrigins)),
-		card: opts.Card, assets: loaded, templates: templates, log: opts.Logger,
+		card: opts.Card, public: strings.TrimSuffix(opts.PublicURL, "/"), assets: loaded, templates: templates, log: opts.Logger,
 	}
 	return h.routes(), nil
 }
@@ -158,6 +162,8 @@ type view struct {
 	Lang, Page, Room string
 	Card             Card
 	Icon             string
+	Origin, Path     string // of this page, for links from elsewhere
+	Picture          string // of the card of a link, a file of /assets/
 	Bundle           bundle
 }
 
@@ -184,12 +190,25 @@ func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
 func (h *handler) view(r *http.Request, page, room string) view {
 	v := view{
 		Config: h.config, Lang: language(r.Header.Get("Accept-Language")), Page: page, Room: room,
-		Icon: h.assets.manifest.Icon, Bundle: h.assets.manifest.Pages[page],
+		Origin: h.origin(r), Path: r.URL.Path, Icon: h.assets.manifest.Icon, Picture: h.assets.manifest.Card, Bundle: h.assets.manifest.Pages[page],
 	}
 	if room != "" {
 		v.Card = h.card(room)
 	}
 	return v
+}
+
+// origin is where people reach this server: what makes cards of links follows no
+// relative address.
+func (h *handler) origin(r *http.Request) string {
+	switch {
+	case h.public != "":
+		return h.public
+	case r.TLS != nil:
+		return "https://" + r.Host
+	default:
+		return "http://" + r.Host
+	}
 }
 
 func (h *handler) render(w http.ResponseWriter, r *http.Request, code int, name string, v view) {

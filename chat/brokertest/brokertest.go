@@ -21,7 +21,21 @@ type Open func(t *testing.T) (join func() Node)
 // Run holds the contract against the implementation that open opens.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for name, group := range map[string]map[string]func(contract){
+	for name, group := range groups() {
+		t.Run(name, func(t *testing.T) {
+			for name, test := range group {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					test(contract{T: t, join: open(t)})
+				})
+			}
+		})
+	}
+}
+
+// groups are the subtests by what they are about.
+func groups() map[string]map[string]func(contract) {
+	return map[string]map[string]func(contract){
 		"bus": {
 			"publish reaches every subscriber and the sender":   publishReachesAll,
 			"a frame stays in its room":                         publishStaysInRoom,
@@ -96,15 +110,6 @@ func Run(t *testing.T, open Open) {
 			"a renewed state does not lapse":             stateRenewed,
 			"a lapse is told to one who came in between": stateLapsesForNewcomer,
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for name, test := range group {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					test(contract{T: t, join: open(t)})
-				})
-			}
-		})
 	}
 }
 

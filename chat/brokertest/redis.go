@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +24,9 @@ type Redis struct {
 	cmd  *exec.Cmd // nil while it does not run
 }
 
-// StartRedis starts a redis-server that keeps nothing on disk, with further
-// arguments as on its command line. It ends with the test.
+// StartRedis starts a redis-server, with further arguments as on its command line: a
+// configuration file or none, and options. Without them it keeps nothing on disk. It ends
+// with the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -30,9 +34,12 @@ func StartRedis(tb testing.TB, args ...string) *Redis {
 	}
 	r := &Redis{Addr: freeAddr(tb)}
 	_, port, _ := net.SplitHostPort(r.Addr)
-	r.args = append([]string{
-		"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--loglevel", "warning",
-	}, args...)
+	options := []string{"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--loglevel", "warning"}
+	at := 0
+	if len(args) > 0 && !strings.HasPrefix(args[0], "--") {
+		at = 1 // the file comes first
+	}
+	r.args = slices.Insert(slices.Clone(args), at, options...)
 	tb.Cleanup(func() { r.Kill(tb) })
 	r.Start(tb)
 	return r
@@ -90,7 +97,8 @@ func (r *Redis) Signal(tb testing.TB, sig os.Signal) {
 	}
 }
 
-// Do runs a command whose answer is one line, such as "CLIENT KILL TYPE pubsub".
+// Do runs a command such as "CLIENT KILL TYPE pubsub". It returns a one-line answer
+// as it comes (":2"), what a string holds, and the items of an array on lines of their own.
 func (r *Redis) Do(tb testing.TB, command string) string {
 	tb.Helper()
 	answer, err := r.try(tb.Context(), command)
@@ -113,6 +121,30 @@ func (r *Redis) try(ctx context.Context, command string) (string, error) {
 	if _, err = fmt.Fprintf(c, "%s\r\n", command); err != nil { // "inline commands", Redis protocol
 		return "", err
 	}
-	answer, err := bufio.NewReader(c).ReadString('\n')
-	return strings.TrimRight(answer, "\r\n"), err
+	return readAnswer(bufio.NewReader(c))
+}
+
+// readAnswer reads one answer of the Redis serialization protocol.
+func readAnswer(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	line = strings.TrimRight(line, "\r\n")
+	if err != nil || line == "" || line[0] != '$' && line[0] != '*' {
+		return line, err
+	}
+	n, err := strconv.Atoi(line[1:])
+	if err != nil || n < 0 {
+		return "", err
+	}
+	if line[0] == '$' {
+		text := make([]byte, n+len("\r\n"))
+		_, err = io.ReadFull(r, text)
+		return string(text[:n]), err
+	}
+	items := make([]string, n)
+	for i := range items {
+		if items[i], err = readAnswer(r); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(items, "\n"), nil
 }

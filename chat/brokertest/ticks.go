@@ -51,9 +51,17 @@ func ticksKept(t contract) {
 		n     int
 		want  []string
 	}{
-		{0, 100, want}, {0, 2, want[:2]}, {2, 3, want[2:5]}, {uint64(len(opaque())), 9, want[len(opaque()):]},
-		{19, 9, want[len(want)-2:]}, {20, 9, want[len(want)-1:]}, {21, 9, want[len(want)-1:]},
-		{22, 9, nil}, {1 << 60, 9, nil}, {0, 0, nil}, {0, -1, nil},
+		{0, 100, want},
+		{0, 2, want[:2]},
+		{2, 3, want[2:5]},
+		{uint64(len(opaque())), 9, want[len(opaque()):]},
+		{19, 9, want[len(want)-2:]},
+		{20, 9, want[len(want)-1:]},
+		{21, 9, want[len(want)-1:]},
+		{22, 9, nil},
+		{1 << 60, 9, nil},
+		{0, 0, nil},
+		{0, -1, nil},
 	} {
 		if got := t.ticks(b, c.after, c.n); !slices.Equal(got, c.want) {
 			t.Errorf("Ticks(%d, %d) = %.200q, want %.200q", c.after, c.n, got, c.want)

@@ -3,6 +3,7 @@ package redisbroker_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -81,6 +82,12 @@ func TestMalformedURL(t *testing.T) {
 		"redis://u:pa55word@host:port":       "percent-encoded",
 		"redis://u:pa55word@host/zero":       "want redis://",
 		"redis://u:pa55word@host?pa55word=1": "want redis://",
+		"redis://u:pa55word@a,b:port":        "want redis://",
+		"redis://u:pa55word@a,,b":            "want redis://",
+		"redis://u:pa55word@a,b?cluster=no":  "want redis://",
+		"redis://u:pa55word@a,b?cluster=0":   "want redis://",
+		"unix:///pa55word?cluster=true":      "want redis://",
+		"redis://u:pa55word@a,b/1":           "no database but 0",
 	} {
 		b, err := redisbroker.New(t.Context(), redisbroker.Options{URL: url})
 		if b != nil || !errors.Is(err, redisbroker.ErrURL) {
@@ -89,6 +96,46 @@ func TestMalformedURL(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secret) {
 			t.Errorf("New(%q): %q, want %q in it and no password", url, err, want)
+		}
+	}
+}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"redis://host":                              "host:6379",
+		"redis://u:p%40@host:1/2":                   "host:1",
+		"unix:///run/redis.sock":                    "/run/redis.sock",
+		"redis://host?cluster=false":                "host:6379",
+		"redis://host?cluster=true":                 "cluster host:6379",
+		"redis://a,b:2,c":                           "cluster a:6379 b:2 c:6379",
+		"rediss://u:p@a:1,[::1]:2/0?dial_timeout=3": "cluster a:1 [::1]:2",
+		"redis://u:p@a,b?cluster=true&pool_size=3":  "cluster a:6379 b:6379",
+	} {
+		if got, err := redisbroker.ParseURL(url); got != want || err != nil {
+			t.Errorf("ParseURL(%q) = %q, %v, want %q", url, got, err, want)
+		}
+	}
+}
+
+// TestPartitions: rooms are spread over them, and a room's key and channel share its tag.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	tags := redisbroker.PartitionTags()
+	rooms := make([]int, len(tags))
+	for i := range 1600 {
+		room := fmt.Sprintf("room-%d", i)
+		p := redisbroker.Partition(room)
+		rooms[p]++
+		for _, kind := range []string{"log", "bus"} {
+			if got, want := redisbroker.ClusterKey(room, kind), "barrage:{"+tags[p]+"}:"+room+":"+kind; got != want {
+				t.Fatalf("key = %q, want %q", got, want)
+			}
+		}
+	}
+	for p, n := range rooms {
+		if n < 60 || n > 140 {
+			t.Errorf("partition %d has %d of 1600 rooms, want about 100", p, n)
 		}
 	}
 }
@@ -267,6 +314,9 @@ func TestMetrics(t *testing.T) {
 		for _, m := range family.GetMetric() {
 			got[family.GetName()] += m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
+	}
+	if got["barrage_redisbroker_links_down"] != 0 {
+		t.Errorf("links down = %v, want none", got["barrage_redisbroker_links_down"])
 	}
 	if got["barrage_redisbroker_up"] != 1 || got["barrage_redisbroker_command_seconds"] != 1 {
 		t.Errorf("up and commands = %v, want 1 and 1", got)

@@ -1,17 +1,20 @@
 // Package redisbroker joins chat nodes through Redis: it is chat.Broker on
 // pub/sub (the bus), streams (batches and ticks), and a few keys changed by small scripts
-// (leases, numbers, room states).
+// (leases, numbers, room states). Redis is one server, or a cluster.
 //
-// One journey: New reads the URL and starts two goroutines. One keeps the link,
-// the single pub/sub connection that carries all rooms; the other sends a
-// heartbeat through Redis back to that link. Subscribe puts a chat.Mailbox into
-// the link's room and waits for Redis to acknowledge the channel. Append, Advance
-// and the rest are one round trip each on the pooled connections.
+// One journey: New reads the URL and starts two goroutines for each partition; there
+// is one, on a cluster there are sixteen. One keeps the link, the pub/sub connection that
+// carries the partition's rooms; the other sends a heartbeat through Redis back to that
+// link. Subscribe puts a chat.Mailbox into the link's room and waits for Redis to
+// acknowledge the channel. Append, Advance and the rest are one round trip each on the
+// pooled connections; on a cluster redirects repeats what a node refused unseen.
 //
 // Invariants
 //
 //   - A command takes at most commandTimeout, and no time at all while the last
 //     heartbeat failed: a dead Redis does not hold up a tick.
+//   - What happens to one shard of a cluster is told to, and refused in, the rooms of
+//     its partitions alone.
 //   - A handler is told Link(false) before frames can be missing unnoticed for
 //     more than silence, and Link(true) only when a heartbeat came back after
 //     every room's channel was acknowledged; then it is told the state again.
@@ -39,6 +42,15 @@
 //     batch. Who asked knows better whether to ask again.
 //   - RESP2, over RESP3: nothing here needs push messages, and the code that
 //     tells them apart has lost pub/sub messages before.
-//   - A room's keys carry the room as hash tag, so that the scripts stay in one
-//     slot when Redis is a cluster.
+//   - On a cluster sixteen partitions with a slot each, over a slot per room: a room's
+//     keys, scripts and channel must be in one slot, a slot that moves takes its
+//     subscriptions down, and only a heartbeat in the same slot tells of all that can happen
+//     to it. One shard carries a balse moment, so more than sixteen masters gain nothing.
+//   - The number of partitions is fixed, over an option: nodes that disagreed about it
+//     would not hear each other, and rooms would lose their logs when it changed.
+//   - A slot that is on its way is waited for, up to commandTimeout, over following ASK:
+//     the keys of a script are on both sides then, and what it publishes on the far side
+//     reaches nobody.
+//   - Several hosts in the URL mean a cluster, over a setting of its own: nothing else
+//     that barrage speaks to has several, and a single seed can say cluster=true.
 package redisbroker

@@ -1,6 +1,10 @@
 package redisbroker
 
-import "barrage/chat"
+import (
+	"strings"
+
+	"barrage/chat"
+)
 
 // ParseMessage lets the external tests at the parser of what anybody on the
 // same Redis could send.
@@ -12,6 +16,15 @@ func ParseMessage(payload string) (frame []byte, state *chat.RoomState, err erro
 	return m.frame, state, err
 }
 
+// ParseURL returns where a URL leads.
+func ParseURL(raw string) (string, error) {
+	a, err := parseURL(raw)
+	if len(a.nodes) > 0 {
+		return "cluster " + strings.Join(a.nodes, " "), err
+	}
+	return a.String(), err
+}
+
 // ParseLease lets the external tests at the parser of a script's answer.
 func ParseLease(answer []string, node string) (chat.Lease, error) { return parseLease(answer, node) }
 
@@ -20,3 +33,14 @@ var (
 	AppendFrame = appendFrame
 	AppendState = appendState
 )
+
+// ClusterKey is the key, or channel, of a room on a cluster.
+func ClusterKey(room, kind string) string {
+	return keys{prefix: "barrage:", partitions: partitionTags()}.of(room, kind)
+}
+
+// Partition is a room's partition on a cluster.
+func Partition(room string) int { return keys{partitions: partitionTags()}.partition(room) }
+
+// PartitionTags are the hash tags of the partitions.
+var PartitionTags = partitionTags

@@ -42,8 +42,8 @@ func roundTrip(t *testing.T, from *redisbroker.Broker, to *brokertest.Recorder, 
 }
 
 // poll asks until ok or limit.
-func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
+func poll(tb testing.TB, limit time.Duration, what string, ok func() bool) {
+	tb.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	late := time.After(limit)
@@ -51,7 +51,7 @@ func poll(t *testing.T, limit time.Duration, what string, ok func() bool) {
 		select {
 		case <-again.C:
 		case <-late:
-			t.Fatalf("not within %v: %s", limit, what)
+			tb.Fatalf("not within %v: %s", limit, what)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestRedisKilled(t *testing.T) {
 	}
 	poll(t, recovery, "a is up", func() bool { return a.Up() && b.Up() })
 	poll(t, recovery, "Append works", func() bool {
-		_, err := a.Append(t.Context(), "live", []byte("after"), []byte("after"))
+		_, err = a.Append(t.Context(), "live", []byte("after"), []byte("after"))
 		return err == nil
 	})
 	live.WaitFor(t, "frame after")

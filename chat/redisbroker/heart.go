@@ -2,32 +2,28 @@ package redisbroker
 
 import (
 	"context"
-	"crypto/rand"
-	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // beatEvery is well below silence, so that one late heartbeat is no silence.
 const beatEvery = 500 * time.Millisecond
 
-// heart sends heartbeats through Redis back to the broker's own link: what a
-// comment passes, a heartbeat passes.
+// heart sends heartbeats through Redis back to its own link: what a comment
+// passes, a heartbeat passes.
 type heart struct {
-	client  *redis.Client
-	channel string        // of this broker alone
+	client  client
+	channel string        // of this link alone
 	soon    chan struct{} // asks for a heartbeat now
 	silent  atomic.Bool   // the last heartbeat could not be sent
 	begin   time.Time
 	last    atomic.Int64 // when one came back, ns after begin
 }
 
-func newHeart(client *redis.Client, k keys) *heart {
+func newHeart(c client, channel string) *heart {
 	return &heart{
-		client:  client,
-		channel: k.prefix + "heart:" + strings.ToLower(rand.Text()),
+		client:  c,
+		channel: channel,
 		soon:    make(chan struct{}, 1),
 		begin:   time.Now(),
 	}
@@ -51,7 +47,7 @@ func (h *heart) run(ctx context.Context) {
 func (h *heart) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	return h.client.Publish(ctx, h.channel, "").Err()
+	return h.client.publish(ctx, h.channel, "")
 }
 
 // hurry makes the next heartbeat come at once.

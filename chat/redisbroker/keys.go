@@ -1,20 +1,62 @@
 package redisbroker
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"strings"
 	"time"
 
 	"barrage/chat"
 )
 
-// keys names what belongs to a room in Redis. The braces make the room the hash
-// tag: "only what is inside { and } is hashed" (Redis Cluster specification), so
-// that a room's keys are always in one slot.
-type keys struct{ prefix string }
+// keys names what belongs to a room in Redis. "Only what is inside { and } is
+// hashed" (Redis Cluster specification): on a cluster a room's keys and its channel are in
+// the slot of its partition.
+type keys struct {
+	prefix     string
+	partitions []string // hash tags; none outside a cluster
+}
 
-func (k keys) of(room, kind string) string { return k.prefix + "{" + room + "}:" + kind }
+// partitionTags are the hash tags of a cluster's partitions. Their slots are 512,
+// 1536, … 15872: any number of shards with equal parts of the slots gets equal parts of
+// them. Tags that merely count ({0}, {1}, …) leave shards without any.
+func partitionTags() []string {
+	return []string{
+		"p00e4v", "p01fwl", "p02bnz", "p03aih", "p04tp", "p057hn", "p06nr0", "p07e82",
+		"p08jn4", "p09xk6", "p10h4v", "p11kwl", "p12g2h", "p13dqr", "p14dl4", "p15vi6",
+	}
+}
+
+// partition is the room's, by its index; there is one outside a cluster.
+func (k keys) partition(room string) int {
+	if len(k.partitions) == 0 {
+		return 0
+	}
+	return int(crc32.ChecksumIEEE([]byte(room)) % uint32(len(k.partitions)))
+}
+
+// hearts are channels in every partition, of one broker alone.
+func (k keys) hearts() []string {
+	heart := "heart:" + strings.ToLower(rand.Text())
+	if len(k.partitions) == 0 {
+		return []string{k.prefix + heart}
+	}
+	channels := make([]string, len(k.partitions))
+	for i, tag := range k.partitions {
+		channels[i] = k.prefix + "{" + tag + "}:" + heart
+	}
+	return channels
+}
+
+func (k keys) of(room, kind string) string {
+	if len(k.partitions) == 0 {
+		return k.prefix + "{" + room + "}:" + kind
+	}
+	return k.prefix + "{" + k.partitions[k.partition(room)] + "}:" + room + ":" + kind
+}
 
 func (k keys) log(room string) string       { return k.of(room, "log") }             // stream of batches
 func (k keys) logSizes(room string) string  { return k.of(room, "log:sizes") }       // list: "id size" of each

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -20,7 +19,7 @@ import (
 const (
 	silence   = 3 * time.Second
 	minPause  = 50 * time.Millisecond
-	maxPause  = time.Second
+	maxPause  = 500 * time.Millisecond
 	firstWait = 2 * time.Second // New's patience with the first attempt
 )
 
@@ -30,15 +29,15 @@ var (
 	errClosed       = errors.New("closed")
 )
 
-// link is a broker's one pub/sub connection, remade when it breaks, and the
-// rooms on it.
+// link is the pub/sub connection of a partition, remade when it breaks, and the
+// rooms on it. Outside a cluster there is one.
 type link struct {
-	client   *redis.Client
+	client   client
 	keys     keys
-	logger   *slog.Logger
+	notices  *notices
 	metrics  *metrics
 	heart    *heart
-	volatile atomic.Bool // Redis runs without appendonly
+	volatile atomic.Bool // its Redis runs without appendonly
 
 	// order is held while a (un)subscribe command is written and rooms is changed
 	// with it, so that both happen in the same order. Taken before mu.
@@ -48,16 +47,15 @@ type link struct {
 	session *session         // nil while there is no connection
 	rooms   map[string]*room // by channel
 	closed  bool
-	foreign sync.Once      // warns of messages that are not ours
 	lapses  sync.WaitGroup // timers of rooms that will still run
 
 	first chan struct{} // closed when the first attempt worked or failed
 }
 
-func newLink(client *redis.Client, k keys, logger *slog.Logger) *link {
+func newLink(c client, k keys, heart string, n *notices) *link {
 	return &link{
-		client: client, keys: k, logger: logger,
-		heart: newHeart(client, k),
+		client: c, keys: k, notices: n,
+		heart: newHeart(c, heart),
 		rooms: make(map[string]*room),
 		first: make(chan struct{}),
 	}
@@ -79,22 +77,23 @@ type session struct {
 
 // run keeps the link until ctx ends.
 func (l *link) run(ctx context.Context) {
-	pause, said := minPause, false
+	pause := minPause
 	for ctx.Err() == nil {
+		begin := time.Now()
 		wasUp, err := l.serve(ctx)
 		if wasUp {
-			pause, said = minPause, false
+			pause, begin = minPause, time.Now()
 			l.metrics.reconnects.Inc()
 		}
-		if !said && ctx.Err() == nil {
-			said = true
-			l.logger.Warn("redis lost", "err", err,
-				"hint", "comments are refused until redis answers; check that it runs and that chat.redis.url is right")
+		wait := pause + rand.N(pause) - time.Since(begin) //nolint:gosec // jitter is no secret; a long attempt is pause enough
+		if ctx.Err() == nil {
+			l.notices.lost(wasUp, err)
+			l.client.relocate(ctx)
 		}
 		l.attempted()
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause + rand.N(pause)): //nolint:gosec // jitter is no secret
+		case <-time.After(wait):
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -121,9 +120,13 @@ func (l *link) receive(ctx context.Context, s *session) error {
 		return err
 	}
 	for {
-		msg, err := s.pubsub.ReceiveTimeout(ctx, silence)
+		patience := silence
+		if !s.probed {
+			patience = commandTimeout // a connection to a node that hangs is no better than none
+		}
+		msg, err := s.pubsub.ReceiveTimeout(ctx, patience)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("no heartbeat for %v: %w", silence, err)
+			return fmt.Errorf("no heartbeat for %v: %w", patience, err)
 		}
 		if err != nil {
 			return err
@@ -134,6 +137,7 @@ func (l *link) receive(ctx context.Context, s *session) error {
 		}
 		if becameUp {
 			l.attempted()
+			l.notices.connected()
 			s.work.Go(func() { l.settle(ctx) })
 		}
 	}
@@ -143,7 +147,7 @@ func (l *link) receive(ctx context.Context, s *session) error {
 func (l *link) open(ctx context.Context, s *session) error {
 	// The heartbeat alone first: it dials, and nobody has to wait for order meanwhile.
 	s.unanswered[l.heart.channel] = 1
-	if err := s.pubsub.Subscribe(ctx, l.heart.channel); err != nil {
+	if err := l.client.subscribe(ctx, s.pubsub, l.heart.channel); err != nil {
 		return err
 	}
 	l.order.Lock()
@@ -159,7 +163,7 @@ func (l *link) open(ctx context.Context, s *session) error {
 	if len(channels) == 0 {
 		return nil
 	}
-	return s.pubsub.Subscribe(ctx, channels...)
+	return l.client.subscribe(ctx, s.pubsub, channels...)
 }
 
 // received takes one thing from the connection. It says whether the session
@@ -247,10 +251,8 @@ func (l *link) attempted() {
 	}
 }
 
-// awaitFirst waits a moment for the first attempt.
+// awaitFirst waits for the first attempt.
 func (l *link) awaitFirst(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, firstWait)
-	defer cancel()
 	select {
 	case <-l.first:
 	case <-ctx.Done():
@@ -270,6 +272,9 @@ func (l *link) refusal() error {
 	return nil
 }
 
+// lives says whether frames travel through Redis now.
+func (l *link) lives() bool { return l.isUp() && !l.heart.silent.Load() }
+
 func (l *link) isUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -279,20 +284,18 @@ func (l *link) isUp() bool {
 // settle is what there is to do once a session is up: handlers hear the states
 // they may have missed, and the operator how durable Redis is.
 func (l *link) settle(ctx context.Context) {
-	l.logger.Info("redis connected")
 	if err := l.retell(ctx); err != nil && ctx.Err() == nil {
-		l.logger.Warn("room states not read", "err", err)
+		l.notices.logger.Warn("room states not read", "err", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	info, err := l.client.Info(ctx, "persistence").Result()
+	said, err := l.client.persistence(ctx, l.heart.channel)
 	if err != nil {
 		return // not everybody may ask, and it is only a warning
 	}
-	volatile := strings.Contains(info, "aof_enabled:0")
-	if volatile && l.volatile.CompareAndSwap(false, true) {
-		l.logger.Warn("redis forgets comments when it restarts", "hint", "set appendonly yes in redis.conf")
-	} else if !volatile {
-		l.volatile.Store(false)
+	volatile := strings.Contains(said, "aof_enabled:0")
+	l.volatile.Store(volatile)
+	if volatile {
+		l.notices.volatile()
 	}
 }

@@ -67,7 +67,7 @@ type bounds struct{ entries, bytes int64 }
 
 // Append implements chat.Log.
 func (b *Broker) Append(ctx context.Context, room string, batch, frame []byte) (id string, err error) {
-	err = b.do(ctx, cmdAppend, func(ctx context.Context) error {
+	err = b.do(ctx, room, cmdAppend, func(ctx context.Context) error {
 		if len(batch) == 0 && len(frame) == 0 {
 			return nil
 		}
@@ -80,7 +80,10 @@ func (b *Broker) Append(ctx context.Context, room string, batch, frame []byte) (
 
 // Tail implements chat.Log.
 func (b *Broker) Tail(ctx context.Context, room string, n int) ([]chat.Entry, error) {
-	return b.read(ctx, cmdTail, n, func(ctx context.Context) ([]redis.XMessage, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	return b.read(ctx, room, cmdTail, func(ctx context.Context) ([]redis.XMessage, error) {
 		newest, err := b.client.XRevRangeN(ctx, b.keys.log(room), "+", "-", int64(n)).Result()
 		for i, j := 0, len(newest)-1; i < j; i, j = i+1, j-1 {
 			newest[i], newest[j] = newest[j], newest[i]
@@ -92,21 +95,18 @@ func (b *Broker) Tail(ctx context.Context, room string, n int) ([]chat.Entry, er
 // Read implements chat.Log.
 func (b *Broker) Read(ctx context.Context, room, after string, n int) ([]chat.Entry, error) {
 	from, err := chat.ParseEntryID(after)
-	if err != nil {
+	if err != nil || n <= 0 {
 		return nil, err
 	}
-	return b.read(ctx, cmdRead, n, func(ctx context.Context) ([]redis.XMessage, error) {
+	return b.read(ctx, room, cmdRead, func(ctx context.Context) ([]redis.XMessage, error) {
 		return b.client.XRangeN(ctx, b.keys.log(room), from.Next().String(), "+", int64(n)).Result()
 	})
 }
 
-// read makes entries of what a command finds, which is not asked for nothing.
-func (b *Broker) read(ctx context.Context, command string, n int, find func(context.Context) ([]redis.XMessage, error)) ([]chat.Entry, error) {
+// read makes entries of what a command finds.
+func (b *Broker) read(ctx context.Context, room, command string, find func(context.Context) ([]redis.XMessage, error)) ([]chat.Entry, error) {
 	var entries []chat.Entry
-	err := b.do(ctx, command, func(ctx context.Context) error {
-		if n <= 0 {
-			return nil
-		}
+	err := b.do(ctx, room, command, func(ctx context.Context) error {
 		found, err := find(ctx)
 		for _, m := range found {
 			entries = append(entries, chat.Entry{ID: m.ID, Batch: value(m)})
@@ -128,7 +128,7 @@ func (b *Broker) Trim(ctx context.Context, room, through string) error {
 	if err != nil {
 		return err
 	}
-	return b.do(ctx, cmdTrim, func(ctx context.Context) error {
+	return b.do(ctx, room, cmdTrim, func(ctx context.Context) error {
 		return b.scripts.trim.Run(ctx, b.client, []string{b.keys.log(room), b.keys.logSizes(room)},
 			last.MS, last.N, last.Next().String()).Err()
 	})

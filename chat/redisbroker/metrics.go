@@ -34,7 +34,7 @@ type metrics struct {
 	foreign    prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, links []*link) (*metrics, error) {
 	m := &metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "barrage_redisbroker_command_seconds",
@@ -68,17 +68,27 @@ func newMetrics(reg prometheus.Registerer, l *link) (*metrics, error) {
 		reg.Register(m.seconds), reg.Register(m.failures), reg.Register(m.reconnects), reg.Register(m.foreign),
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "barrage_redisbroker_up",
-			Help: "1 while a heartbeat comes back through Redis pub/sub.",
+			Help: "1 while heartbeats come back through Redis pub/sub, on a cluster through every partition.",
 		}, func() float64 {
-			if l.isUp() {
-				return 1
+			if down(links) > 0 {
+				return 0
 			}
-			return 0
+			return 1
 		})),
 		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "barrage_redisbroker_links_down",
+			Help: "Pub/sub connections (one, or one for each of a cluster's 16 partitions) through which no heartbeat comes back.",
+		}, func() float64 { return float64(down(links)) })),
+		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "barrage_redisbroker_probe_age_seconds",
-			Help: "Time since a heartbeat came back through Redis pub/sub, or since the start.",
-		}, func() float64 { return l.heart.age().Seconds() })),
+			Help: "Time since a heartbeat came back through Redis pub/sub, or since the start; on a cluster the longest.",
+		}, func() float64 {
+			var oldest time.Duration
+			for _, l := range links {
+				oldest = max(oldest, l.heart.age())
+			}
+			return oldest.Seconds()
+		})),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

@@ -105,15 +105,17 @@ func (l *link) join(ctx context.Context, name string, sub *subscription) (s *ses
 	if known {
 		return s, version, nil
 	}
-	return s, version, l.write(ctx, channel, s.pubsub.Subscribe)
+	return s, version, l.write(ctx, s, channel, l.client.subscribe)
 }
+
+type command func(ctx context.Context, ps *redis.PubSub, channels ...string) error
 
 // write sends a (un)subscribe command. A caller that gives up must not cut it
 // short: half a command would cost the connection, and all rooms are on it.
-func (l *link) write(ctx context.Context, channel string, command func(context.Context, ...string) error) error {
+func (l *link) write(ctx context.Context, s *session, channel string, send command) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ioTimeout)
 	defer cancel()
-	return command(ctx, channel)
+	return send(ctx, s.pubsub, channel)
 }
 
 // leave takes sub out of its room, and an empty room out of the session.
@@ -141,7 +143,7 @@ func (l *link) leave(ctx context.Context, sub *subscription) {
 	}
 	l.mu.Unlock()
 	if s != nil {
-		_ = l.write(ctx, channel, s.pubsub.Unsubscribe) // a failure ends the session in serve
+		_ = l.write(ctx, s, channel, l.client.unsubscribe) // a failure ends the session in serve
 	}
 }
 
@@ -150,10 +152,7 @@ func (l *link) deliver(m *redis.Message) {
 	msg, err := parseMessage(m.Payload)
 	if err != nil {
 		l.metrics.foreign.Inc()
-		l.foreign.Do(func() { // once: whoever sent it can send many
-			l.logger.Warn("message on the bus not understood", "err", err,
-				"hint", "something else publishes on barrage's channels, or a node is of another version")
-		})
+		l.notices.foreign(err)
 		return
 	}
 	l.mu.Lock()

@@ -54,6 +54,12 @@ redis.call('HSET', KEYS[1], 'body', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 return 1`
 
+	// putStateScript: KEYS state; ARGV value, ttl, channel, message.
+	putStateScript = `
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1`
+
 	// resignScript: KEYS leader; ARGV node.
 	resignScript = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -62,23 +68,28 @@ return 1`
 
 // scripts are the scripts with their digests; Run sends the digest, and the
 // text only to a Redis that does not know it.
-type scripts struct{ append, trim, lead, advance, setRules, resign *redis.Script }
+type scripts struct{ append, trim, lead, advance, setRules, putState, resign *redis.Script }
 
-func newScripts() scripts {
+// newScripts makes them for a Redis whose publish command is called publish.
+func newScripts(publish string) scripts {
+	script := func(text string) *redis.Script {
+		return redis.NewScript(strings.ReplaceAll(text, "'PUBLISH'", "'"+publish+"'"))
+	}
 	return scripts{
-		append:   redis.NewScript(appendScript),
-		trim:     redis.NewScript(trimScript),
-		lead:     redis.NewScript(leadScript),
-		advance:  redis.NewScript(advanceScript),
-		setRules: redis.NewScript(setRulesScript),
-		resign:   redis.NewScript(resignScript),
+		append:   script(appendScript),
+		trim:     script(trimScript),
+		lead:     script(leadScript),
+		advance:  script(advanceScript),
+		setRules: script(setRulesScript),
+		putState: script(putStateScript),
+		resign:   script(resignScript),
 	}
 }
 
 // Lead implements chat.Store.
 func (b *Broker) Lead(ctx context.Context, room, node string, ttl time.Duration) (chat.Lease, error) {
 	var lease chat.Lease
-	err := b.do(ctx, cmdLead, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdLead, func(ctx context.Context) error {
 		answer, err := b.scripts.lead.Run(ctx, b.client,
 			[]string{b.keys.leader(room), b.keys.ticks(room), b.keys.tickLog(room), b.keys.tickSizes(room), b.keys.rules(room)},
 			node, milliseconds(ttl), newEpoch(), keep.Milliseconds()).StringSlice()
@@ -116,7 +127,7 @@ func milliseconds(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
 // Advance implements chat.Store.
 func (b *Broker) Advance(ctx context.Context, room, node string, seq uint64, frame []byte) error {
 	var done bool
-	err := b.do(ctx, cmdAdvance, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdAdvance, func(ctx context.Context) error {
 		var err error
 		done, err = b.scripts.advance.Run(ctx, b.client,
 			[]string{b.keys.leader(room), b.keys.ticks(room), b.keys.tickLog(room), b.keys.tickSizes(room)},
@@ -133,7 +144,7 @@ func (b *Broker) Advance(ctx context.Context, room, node string, seq uint64, fra
 // Ticks implements chat.Store.
 func (b *Broker) Ticks(ctx context.Context, room string, after uint64, n int) ([][]byte, error) {
 	var frames [][]byte
-	err := b.do(ctx, cmdTicks, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdTicks, func(ctx context.Context) error {
 		if n <= 0 {
 			return nil
 		}
@@ -150,7 +161,7 @@ func (b *Broker) Ticks(ctx context.Context, room string, after uint64, n int) ([
 // Rules implements chat.Store.
 func (b *Broker) Rules(ctx context.Context, room string) (chat.Rules, error) {
 	var rules chat.Rules
-	err := b.do(ctx, cmdRules, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdRules, func(ctx context.Context) error {
 		found, err := b.client.HMGet(ctx, b.keys.rules(room), "version", "body").Result()
 		if err != nil {
 			return err
@@ -173,7 +184,7 @@ func (b *Broker) SetRules(ctx context.Context, room string, r chat.Rules) error 
 		return err
 	}
 	var done bool
-	err := b.do(ctx, cmdSetRules, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdSetRules, func(ctx context.Context) error {
 		var err error
 		done, err = b.scripts.setRules.Run(ctx, b.client, []string{b.keys.rules(room)}, r.Version, r.Body).Bool()
 		return err
@@ -186,7 +197,7 @@ func (b *Broker) SetRules(ctx context.Context, room string, r chat.Rules) error 
 
 // Resign implements chat.Store.
 func (b *Broker) Resign(ctx context.Context, room, node string) error {
-	return b.do(ctx, cmdResign, func(ctx context.Context) error {
+	return b.do(ctx, room, cmdResign, func(ctx context.Context) error {
 		return b.scripts.resign.Run(ctx, b.client, []string{b.keys.leader(room)}, node).Err()
 	})
 }
@@ -204,20 +215,16 @@ func (b *Broker) PutState(ctx context.Context, s chat.RoomState, ttl time.Durati
 	if err != nil {
 		return err
 	}
-	return b.do(ctx, cmdPutState, func(ctx context.Context) error {
-		_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.Set(ctx, b.keys.state(s.Room), value, max(ttl, time.Millisecond))
-			p.Publish(ctx, b.keys.bus(s.Room), msg)
-			return nil
-		})
-		return err
+	return b.do(ctx, s.Room, cmdPutState, func(ctx context.Context) error {
+		return b.scripts.putState.Run(ctx, b.client, []string{b.keys.state(s.Room)},
+			value, milliseconds(ttl), b.keys.bus(s.Room), msg).Err()
 	})
 }
 
 // State implements chat.RoomStore.
 func (b *Broker) State(ctx context.Context, room string) (chat.RoomState, error) {
 	var s chat.RoomState
-	err := b.do(ctx, cmdState, func(ctx context.Context) error {
+	err := b.do(ctx, room, cmdState, func(ctx context.Context) error {
 		found, err := fetchStates(ctx, b.client, b.keys, []string{room})
 		if err == nil {
 			s = found[0].state
@@ -234,10 +241,10 @@ type retained struct {
 }
 
 // fetchStates reads the states of rooms in one round trip.
-func fetchStates(ctx context.Context, client *redis.Client, k keys, rooms []string) ([]retained, error) {
+func fetchStates(ctx context.Context, c client, k keys, rooms []string) ([]retained, error) {
 	values := make([]*redis.StringCmd, len(rooms))
 	ttls := make([]*redis.DurationCmd, len(rooms))
-	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, room := range rooms {
 			values[i], ttls[i] = p.Get(ctx, k.state(room)), p.PTTL(ctx, k.state(room))
 		}

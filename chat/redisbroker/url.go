@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,29 +17,41 @@ import (
 // be corrected. Its text never holds the URL, which may hold a password.
 var ErrURL = errors.New("malformed Redis URL")
 
-const wantURL = "want redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path/to/socket"
+const wantURL = "want redis://[user:password@]host[:port][/database], redis://host[:port],host[:port],… for a cluster, " +
+	"rediss://… for TLS, or unix:///path/to/socket"
 
 // Bounds on Redis, unless the URL's own parameters (dial_timeout and so on) say
 // otherwise.
 const (
 	ioTimeout      = time.Second             // one dial, one write
 	commandTimeout = 1500 * time.Millisecond // one command with all of these, and its answer; always
-	connections    = 16                      // pooled; further commands wait within commandTimeout
+	connections    = 16                      // pooled, per node; further commands wait within commandTimeout
 )
 
-// parseURL reads the options of the client from a URL.
-func parseURL(raw string) (*redis.Options, error) {
-	scheme, _, ok := strings.Cut(raw, "://")
+// address is where Redis is, and how to speak to it.
+type address struct {
+	options *redis.Options // of every node
+	nodes   []string       // of a cluster, to ask for the others; none: one Redis, at options.Addr
+}
+
+func (a address) String() string { return cmp.Or(strings.Join(a.nodes, ","), a.options.Addr) }
+
+// parseURL reads an address. Several hosts, or cluster=true, make it a cluster's.
+func parseURL(raw string) (address, error) {
+	scheme, rest, ok := strings.Cut(raw, "://")
 	switch {
 	case raw == "":
-		return nil, fmt.Errorf("%w: it is empty; %s", ErrURL, wantURL)
+		return address{}, fmt.Errorf("%w: it is empty; %s", ErrURL, wantURL)
 	case !ok || (scheme != "redis" && scheme != "rediss" && scheme != "unix"):
-		return nil, fmt.Errorf("%w: it does not begin with redis://, rediss:// or unix://; %s", ErrURL, wantURL)
+		return address{}, fmt.Errorf("%w: it does not begin with redis://, rediss:// or unix://; %s", ErrURL, wantURL)
 	}
-	opt, err := redis.ParseURL(raw)
+	opt, nodes, err := parseHosts(scheme, rest)
 	if err != nil { // not wrapped: it may quote the password
-		return nil, fmt.Errorf("%w: %s; special characters of a password are percent-encoded (@ is %%40, # is %%23, / is %%2F)",
+		return address{}, fmt.Errorf("%w: %s; special characters of a password are percent-encoded (@ is %%40, # is %%23, / is %%2F)",
 			ErrURL, wantURL)
+	}
+	if len(nodes) > 0 && opt.DB != 0 {
+		return address{}, fmt.Errorf("%w: a cluster has no database but 0", ErrURL)
 	}
 	opt.MaxRetries = -1
 	opt.DialerRetries = 1
@@ -52,5 +66,40 @@ func parseURL(raw string) (*redis.Options, error) {
 	opt.ContextTimeoutEnabled = true
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return opt, nil
+	return address{opt, nodes}, nil
+}
+
+// parseHosts reads what comes after scheme://. nodes are those of a cluster.
+func parseHosts(scheme, rest string) (opt *redis.Options, nodes []string, err error) {
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		end = i
+	}
+	begin := strings.LastIndex(rest[:end], "@") + 1
+	hosts := strings.Split(rest[begin:end], ",")
+	u, err := url.Parse(scheme + "://" + rest[:begin] + hosts[0] + rest[end:])
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster := len(hosts) > 1
+	if q := u.Query(); q.Has("cluster") {
+		said, unclear := strconv.ParseBool(q.Get("cluster"))
+		if unclear != nil || scheme == "unix" || cluster && !said {
+			return nil, nil, ErrURL
+		}
+		cluster = said
+		q.Del("cluster")
+		u.RawQuery = q.Encode()
+	}
+	if opt, err = redis.ParseURL(u.String()); err != nil || !cluster {
+		return opt, nil, err
+	}
+	for _, host := range hosts {
+		node, err := redis.ParseURL("redis://" + host)
+		if err != nil || host == "" {
+			return nil, nil, ErrURL
+		}
+		nodes = append(nodes, node.Addr)
+	}
+	return opt, nodes, nil
 }

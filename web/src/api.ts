@@ -9,6 +9,9 @@ export interface Room {
   session: string;
   epoch: string;
   since: number; // ms since the Unix epoch; 0 = unknown
+  now: number; // the server's clock, ms since the Unix epoch
+  pdtNow: number; // program date time at now; 0 = unknown
+  latency: number; // ms behind it at which the room watches; 0 = unknown
   players: number;
   hls: string; // path or address of the multivariant playlist
   title: string; // "" = none
@@ -95,6 +98,9 @@ export function parseRoom(value: unknown): Room {
     session: text(v.session),
     epoch: text(v.epoch),
     since: number(v.since),
+    now: number(v.now),
+    pdtNow: number(v.pdt_now),
+    latency: number(v.latency),
     players: number(v.players),
     hls: text(v.hls) || `/hls/${room}/index.m3u8`,
     title: text(v.title),

@@ -29,7 +29,7 @@ export class CommentList {
     /** What else can be done about a comment. */
     private readonly more: (c: Comment, done: () => void) => HTMLElement[] = () => [],
   ) {
-    this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0, role: "log", "aria-live": "off" });
+    this.list = h("ol", { class: "comments", testid: "comment-list", tabindex: 0 });
     speaker.say(this.list, "chat.list", {}, "aria-label");
     this.empty = speaker.say(h("p", { class: "comments-empty", testid: "comments-empty" }), "chat.empty");
     this.pillText = h("span");

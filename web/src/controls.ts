@@ -1,20 +1,27 @@
 // The bar under the picture and the keys that do the same.
 
 import { h, icon, show, typing } from "./dom";
+import { seconds } from "./format";
+import { Fullscreen } from "./fullscreen";
 import type { Key, Speaker } from "./i18n";
 import { icons } from "./icons";
 import type { Panel } from "./bullets/panel";
 import type { Preferences } from "./bullets/settings";
 import type { Player } from "./player";
+import { Seekbar } from "./seekbar";
+import type { Steering } from "./steering";
 import { settings } from "./storage";
+import { behindLive, Viewing } from "./viewing";
 
 export interface ControlHooks {
   preferences: Preferences;
   panel: Panel;
+  steering: Steering;
   comment(): void; // the reader wants to write
 }
 
 const idleMs = 2800; // without a move the bar goes away
+const seekStep = 5; // seconds
 const behindLimit = 4; // seconds: from here on the bar offers the way back
 
 export class Controls {
@@ -26,8 +33,16 @@ export class Controls {
   private readonly volume: HTMLInputElement;
   private readonly bullets: HTMLButtonElement;
   private readonly tune: HTMLButtonElement;
+  private readonly view: HTMLButtonElement;
+  private readonly pip: HTMLButtonElement;
+  private readonly full: HTMLButtonElement;
+  private readonly keys: HTMLButtonElement;
+  private readonly seekbar: Seekbar;
+  private readonly viewing: Viewing;
+  private readonly fullscreen: Fullscreen;
   private readonly live: HTMLButtonElement;
   private readonly liveText: HTMLElement;
+  private readonly latency = h("span", { class: "latency", testid: "live-latency" });
   private readonly soundText: HTMLElement;
   private readonly box = settings();
   private idle = 0;
@@ -42,12 +57,19 @@ export class Controls {
     this.play = this.button("play", icons.play, "ctl.play", () => this.togglePlay());
     this.mute = this.button("mute", icons.muted, "ctl.unmute", () => this.toggleMute());
     this.bullets = this.button("bullets-toggle", icons.bullets, "ctl.bullets.off", () => this.toggleBullets());
-    this.tune = this.button("bullets-tune", icons.tune, "ctl.tune", () => hooks.panel.toggle(this.tune));
-    this.tune.setAttribute("aria-expanded", "false");
+    this.tune = this.button("bullets-tune", icons.tune, "ctl.tune", () => this.openBullets());
+    this.view = this.button("view", icons.gear, "ctl.view", () => this.openViewing());
+    for (const b of [this.tune, this.view]) b.setAttribute("aria-expanded", "false");
+    this.pip = this.button("pip", icons.pip, "ctl.pip", () => this.pictureInPicture());
+    this.full = this.button("fullscreen", icons.full, "ctl.fullscreen", () => this.fullscreen.toggle());
+    this.keys = this.button("keys", icons.keys, "ctl.keys", () => this.showHelp(this.help.hidden));
+    this.fullscreen = new Fullscreen(stage);
+    this.seekbar = new Seekbar(speaker, player);
+    this.viewing = new Viewing(speaker, player, hooks.steering);
     hooks.preferences.follow(() => this.refresh());
     this.volume = h("input", { type: "range", class: "volume", min: 0, max: 1, step: 0.05, testid: "volume" });
     this.liveText = h("span");
-    this.live = h("button", { class: "live-button", type: "button", testid: "go-live" }, h("i", { class: "dot" }), this.liveText);
+    this.live = h("button", { class: "live-button", type: "button", testid: "go-live" }, h("i", { class: "dot" }), this.liveText, this.latency);
     this.soundText = h("span");
     this.sound = h("button", { class: "sound-button", type: "button", testid: "unmute", hidden: true }, icon(...icons.muted), this.soundText);
     this.help = this.helpPanel();
@@ -81,14 +103,27 @@ export class Controls {
     this.refreshLive();
   }
 
+  /** The panel that says how this page plays. */
+  get sheet(): HTMLElement {
+    return this.viewing.sheet.root;
+  }
+
   /** Called once a second. */
   refreshLive(): void {
+    const { steering } = this.hooks;
     const behind = this.player.behind();
-    const late = behind > behindLimit;
+    const apart = steering.union === "apart";
+    const late = behind > behindLimit || apart;
     this.live.classList.toggle("late", late);
-    if (late) this.speaker.say(this.liveText, "ctl.behind", { n: Math.round(behind) });
+    this.live.classList.toggle("together", steering.union === "together" && !late);
+    const n = apart ? seconds(steering.late ?? 0) : String(Math.round(behind));
+    if (late) this.speaker.say(this.liveText, "ctl.behind", { n });
     else this.speaker.say(this.liveText, "ctl.live");
-    this.speaker.label(this.live, "ctl.golive");
+    const old = late ? null : behindLive(steering, this.player);
+    this.latency.textContent = old === null ? "" : this.speaker.t("view.seconds", { n: seconds(old) });
+    this.speaker.say(this.live, apart ? "ctl.apart" : "ctl.golive", {}, "title");
+    if (this.viewing.sheet.open) this.viewing.refresh();
+    this.seekbar.refresh();
   }
 
   private button(testid: string, paths: readonly string[], label: Key, act: () => void): HTMLButtonElement {
@@ -99,21 +134,44 @@ export class Controls {
   }
 
   private assemble(): HTMLElement {
-    const full = this.button("fullscreen", icons.full, "ctl.fullscreen", () => this.fullscreen());
-    const keys = this.button("keys", icons.keys, "ctl.keys", () => show(this.help, this.help.hidden));
-    keys.classList.add("wide-only");
+    this.keys.classList.add("wide-only");
+    this.keys.setAttribute("aria-expanded", "false");
+    show(this.pip, document.pictureInPictureEnabled === true);
     this.speaker.say(this.volume, "ctl.volume", {}, "aria-label");
-    return h("div", { class: "bar", testid: "controls" }, this.play, this.mute, this.volume, this.live,
-      h("span", { class: "spring" }), this.bullets, this.tune, keys, full);
+    return h("div", { class: "bar", testid: "controls" }, this.seekbar.root,
+      h("div", { class: "bar-row" }, this.play, this.mute, this.volume, this.live,
+        h("span", { class: "spring" }), this.bullets, this.tune, this.view, this.pip, this.keys, this.full));
   }
 
   private helpPanel(): HTMLElement {
     const rows: [string, Key][] = [
-      ["Space", "keys.space"], ["M", "keys.m"], ["B", "keys.b"], ["D", "keys.d"], ["F", "keys.f"], ["C", "keys.c"], ["Esc", "keys.esc"],
+      ["Space", "keys.space"], ["←  →", "keys.seek"], ["L", "keys.l"], ["M", "keys.m"], ["↑  ↓", "keys.volume"], ["F", "keys.f"], ["I", "keys.i"],
+      ["B", "keys.b"], ["D", "keys.d"], ["S", "keys.s"], ["C", "keys.c"], ["?", "keys.help"], ["Esc", "keys.esc"],
     ];
     const list = h("dl");
     for (const [key, words] of rows) list.append(h("dt", {}, h("kbd", {}, key)), this.speaker.say(h("dd"), words));
-    return h("div", { class: "keys-help", testid: "keys-help", hidden: true }, this.speaker.say(h("h3"), "keys.title"), list);
+    const help = h("div", { class: "keys-help", testid: "keys-help", role: "region", tabindex: 0, hidden: true }, this.speaker.say(h("h2"), "keys.title"), list);
+    return this.speaker.say(help, "keys.title", {}, "aria-label");
+  }
+
+  private showHelp(wanted: boolean): void {
+    show(this.help, wanted);
+    this.keys.setAttribute("aria-expanded", String(wanted));
+    if (wanted) this.hooks.panel.sheet.close();
+    if (wanted) this.viewing.sheet.close();
+  }
+
+  /** One panel at a time: they stand in the same place. */
+  private openBullets(): void {
+    this.showHelp(false);
+    this.viewing.sheet.close();
+    this.hooks.panel.sheet.toggle(this.tune);
+  }
+
+  private openViewing(): void {
+    this.showHelp(false);
+    this.hooks.panel.sheet.close();
+    this.viewing.sheet.toggle(this.view);
   }
 
   private listen(): void {
@@ -131,7 +189,10 @@ export class Controls {
     });
     this.live.addEventListener("click", () => this.player.goLive());
     video.addEventListener("click", () => this.wake());
-    video.addEventListener("dblclick", () => this.fullscreen());
+    video.addEventListener("dblclick", () => this.fullscreen.toggle());
+    for (const type of ["timeupdate", "seeked", "progress"]) video.addEventListener(type, () => this.seekbar.refresh());
+    video.addEventListener("enterpictureinpicture", () => this.pip.setAttribute("aria-pressed", "true"));
+    video.addEventListener("leavepictureinpicture", () => this.pip.setAttribute("aria-pressed", "false"));
     for (const type of ["pointermove", "pointerdown", "focusin"]) this.stage.addEventListener(type, () => this.wake());
     this.stage.addEventListener("pointerleave", () => this.stage.classList.remove("awake"));
     document.addEventListener("keydown", (e) => this.key(e));
@@ -148,7 +209,7 @@ export class Controls {
     if (typing(e.target) || e.ctrlKey || e.metaKey || e.altKey) return;
     const onButton = e.target instanceof HTMLButtonElement || e.target instanceof HTMLAnchorElement;
     const act = this.actions[e.key.toLowerCase()];
-    if (!act || (e.key === " " && onButton)) return; // space presses the button it stands on
+    if (!act || e.defaultPrevented || (e.key === " " && onButton)) return; // space presses the button it stands on
     e.preventDefault();
     act();
     this.wake();
@@ -158,13 +219,24 @@ export class Controls {
     " ": () => this.togglePlay(),
     m: () => this.toggleMute(),
     b: () => this.toggleBullets(),
-    d: () => this.hooks.panel.toggle(this.tune),
-    f: () => this.fullscreen(),
+    arrowleft: () => this.seekbar.step(-seekStep),
+    arrowright: () => this.seekbar.step(seekStep),
+    arrowup: () => {
+      this.setVolume(this.player.video.volume + 0.1);
+      this.player.video.muted = false;
+    },
+    arrowdown: () => this.setVolume(this.player.video.volume - 0.1),
+    l: () => this.player.goLive(),
+    i: () => this.pictureInPicture(),
+    d: () => this.openBullets(),
+    s: () => this.openViewing(),
+    f: () => this.fullscreen.toggle(),
     c: () => this.hooks.comment(),
-    "?": () => show(this.help, this.help.hidden),
+    "?": () => this.showHelp(this.help.hidden),
     escape: () => {
-      show(this.help, false);
-      this.hooks.panel.close();
+      this.showHelp(false);
+      this.hooks.panel.sheet.close();
+      this.viewing.sheet.close();
     },
   };
 
@@ -190,14 +262,9 @@ export class Controls {
     if (v > 0) this.box.set("volume", String(v));
   }
 
-  private fullscreen(): void {
-    if (document.fullscreenElement) {
-      void document.exitFullscreen();
-      return;
-    }
-    const phone = this.player.video as HTMLVideoElement & { webkitEnterFullscreen?: () => void };
-    if (this.stage.requestFullscreen) void this.stage.requestFullscreen().catch(() => undefined);
-    else phone.webkitEnterFullscreen?.(); // iPhone: only the picture itself can fill the screen
+  private pictureInPicture(): void {
+    if (document.pictureInPictureElement) void document.exitPictureInPicture();
+    else if (document.pictureInPictureEnabled) void this.player.video.requestPictureInPicture().catch(() => undefined); // before the first picture
   }
 }
 

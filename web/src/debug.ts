@@ -12,6 +12,10 @@
 //   reloads        how often the source was loaded anew after one
 //   playhead       program date time under the playhead in ms, or null
 //   bulletsShown   bullets drawn so far
+//   union          off, own (not live by choice), joining, together, apart
+//   late           seconds behind the picture of the room, or null
+//   distance       seconds that this page stays behind by itself
+//   starved        how often this network had nothing more to play
 
 import type { Player } from "./player";
 import type { Stage } from "./stage";
@@ -36,6 +40,10 @@ export function expose(stage: Stage, talk: { readonly link: Link }): void {
     get errors() { return [...player.stats.errors]; },
     get reloads() { return player.stats.reloads; },
     get playhead() { return player.playhead(); },
+    get union() { return stage.steering.union; },
+    get late() { return stage.steering.late; },
+    get distance() { return stage.steering.distance; },
+    get starved() { return stage.steering.starved; },
     get bulletsShown() { return stage.bullets.wall.shown; },
   };
   Object.defineProperty(window, "barrage", { value: Object.freeze(view) });

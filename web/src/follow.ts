@@ -8,22 +8,30 @@ export interface FollowHooks {
   room(r: Room): void;
   /** The server answers again. */
   back(): void;
+  /** It does not. */
+  lost?(): void;
 }
 
 const every = 2500; // ms; spread by poll's jitter, so what hangs on it is spread, too
 
 export function follow(name: string, stage: Stage, hooks: FollowHooks): Poll {
   let lost = false;
+  let preloaded = true; // the first answer was asked for by the page itself, nobody knows when
   return poll(every, async () => {
     try {
+      const sent = performance.now();
       const room = await fetchRoom(name);
+      const { now, pdtNow } = room;
+      const timed = !preloaded && pdtNow > 0;
+      stage.follow({ ...room, exchange: timed ? { sent, received: performance.now(), now, pdtNow } : null });
+      preloaded = false;
       if (lost) hooks.back();
       lost = false;
-      stage.follow(room);
       hooks.room(room);
     } catch (e) {
       lost = true;
       stage.lost();
+      hooks.lost?.();
       throw e;
     }
   });

@@ -39,3 +39,14 @@ export function hue(name: string): number {
   for (const c of name) x = Math.imul(x ^ c.codePointAt(0)!, 16777619);
   return hues[(x >>> 0) % hues.length]!;
 }
+
+/** 2.04 → "2.0". */
+export function seconds(n: number): string {
+  return Math.abs(n).toFixed(1);
+}
+
+/** 75 s → "1:15". */
+export function ago(s: number): string {
+  const whole = Math.max(0, Math.round(s));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

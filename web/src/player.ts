@@ -29,6 +29,8 @@ const maxErrors = 20;
 const maxResumes = 6; // in a row without a fragment; then the source is loaded anew
 const tooFarBehind = 7; // seconds: beyond the range in which hls.js plays faster to catch up
 const jumpEvery = 15_000; // ms: a machine that cannot keep up must not jump all the time
+const catchUp = 1.05; // how fast hls.js plays at most when the page does not steer; nobody hears it
+const atLive = 1.5; // seconds from the live picture: whoever goes there wants it
 
 /** Apple's engine plays HLS better itself; Chromium's answer to canPlayType is no reason to prefer it. */
 function prefersNative(video: HTMLVideoElement): boolean {
@@ -50,6 +52,8 @@ export class Player {
     errors: [],
     reloads: 0,
   };
+  /** Where the room is, in the player's time; null = whatever the player chooses itself. */
+  aim: () => number | null = () => null;
   private readonly native: boolean;
   private readonly session = `barrage-${sessionId()}`;
   private readonly backoff = new Backoff({ first: 700, max: 6000 });
@@ -62,6 +66,7 @@ export class Player {
   private resumes = 0;
   private lastJump = 0;
   private followsLive = true; // until the viewer pauses: then falling behind is what they want
+  private steered = false;
   private picture: Picture = "none";
   private wish: { pdt: number; told: (m: Moment) => void } | null = null;
   private goal: number | null = null; // where the picture is to begin, in the player's time
@@ -133,10 +138,63 @@ export class Player {
   /** Jumps forward when stalls, not the viewer, have left the picture far behind. Called once a second. */
   keepUp(): void {
     const now = performance.now();
-    if (!this.followsLive || this.picture !== "moving" || this.behind() < tooFarBehind) return;
+    if (this.steered || !this.followsLive || this.picture !== "moving" || this.behind() < tooFarBehind) return;
     if (now - this.lastJump < jumpEvery) return;
     this.lastJump = now;
     this.goLive();
+  }
+
+  /** Whether the viewer wants what is live, and gets it. */
+  get follows(): boolean {
+    return this.followsLive && this.picture === "moving" && !this.video.seeking;
+  }
+
+  /** Seconds that can be played without the network. */
+  get buffer(): number {
+    const { buffered, currentTime } = this.video;
+    for (let i = 0; i < buffered.length; i++) {
+      if (buffered.start(i) <= currentTime + 0.1 && buffered.end(i) > currentTime) return buffered.end(i) - currentTime;
+    }
+    return 0;
+  }
+
+  /** Whether there is more to play than came here: an empty buffer is then this network's doing. */
+  get starved(): boolean {
+    const details = this.hls?.latestLevelDetails;
+    return !!details && (details.edge - this.video.currentTime > this.buffer + 0.3 || details.age > 4);
+  }
+
+  /** Plays at `rate`; null leaves catching up to hls.js. */
+  steer(rate: number | null): void {
+    const steered = rate !== null;
+    if (this.hls) this.hls.config.maxLiveSyncPlaybackRate = steered ? 1 : catchUp;
+    if (steered || this.steered) this.video.playbackRate = rate ?? 1;
+    this.steered = steered;
+  }
+
+  /** Moves the picture by so many seconds, within what is on offer. */
+  hop(seconds: number): void {
+    const [from, to] = this.range() ?? [0, Infinity];
+    this.video.currentTime = Math.min(to, Math.max(from, this.video.currentTime + seconds));
+  }
+
+  /** What can be watched now, in the player's time: from the oldest picture to the live one. */
+  range(): [number, number] | null {
+    const { seekable } = this.video;
+    const live = this.livePosition();
+    return seekable.length === 0 || live === null ? null : [Math.min(seekable.start(0), live), live];
+  }
+
+  /** The viewer goes to `at`. */
+  seek(at: number): void {
+    const range = this.range();
+    if (!range) return;
+    if (at > range[1] - atLive) {
+      this.goLive();
+      return;
+    }
+    this.followsLive = false;
+    this.video.currentTime = Math.max(at, range[0]);
   }
 
   pause(): void {
@@ -158,7 +216,28 @@ export class Player {
     return this.stats;
   }
 
+  /** What can be chosen: lines of picture and pictures a second; "" = unknown. */
+  get qualities(): string[] {
+    return (this.hls?.levels ?? []).map((l) => quality(l.height, l.frameRate, l.bitrate));
+  }
+
+  /** What plays, and whether the player chose it. */
+  get quality(): { name: string; index: number; auto: boolean } {
+    const index = this.hls?.currentLevel ?? -1;
+    const level = this.hls?.levels[index];
+    return {
+      name: quality(this.video.videoHeight, level?.frameRate ?? 0, level?.bitrate ?? 0), index, auto: this.hls?.autoLevelEnabled ?? true,
+    };
+  }
+
+  /** Plays quality `index` from the next segment on; −1 lets the player choose. */
+  choose(index: number): void {
+    if (this.hls) this.hls.nextLevel = index;
+  }
+
   private livePosition(): number | null {
+    const aim = this.aim();
+    if (aim !== null) return Math.min(aim, (this.hls?.latestLevelDetails?.edge ?? Infinity) - 0.3);
     if (this.hls) return this.hls.liveSyncPosition;
     const { seekable } = this.video;
     return seekable.length > 0 ? seekable.end(seekable.length - 1) : null;
@@ -226,7 +305,7 @@ export class Player {
       lowLatencyMode: true,
       enableWorker: false, // fMP4 passes through; a worker would need blob: in the policy
       backBufferLength: 30,
-      maxLiveSyncPlaybackRate: 1.05, // catches up without anybody hearing it
+      maxLiveSyncPlaybackRate: this.steered ? 1 : catchUp,
       // Marks this page's requests, so that the server does not count a viewer
       // twice. Custom headers to another origin would cost a preflight per segment.
       ...(sameOrigin(url) && { cmcd: { sessionId: this.session, useHeaders: true, includeKeys: ["sid"] } }),
@@ -321,6 +400,11 @@ export class Player {
     this.picture = p;
     this.events.picture(p);
   }
+}
+
+function quality(height: number, fps: number, bitrate: number): string {
+  if (height > 0) return `${height}p${fps >= 49 ? Math.round(fps) : ""}`;
+  return bitrate > 0 ? `${Math.round(bitrate / 1000)} kb/s` : "";
 }
 
 /** crypto.randomUUID exists only on HTTPS and localhost; a home network has neither. */

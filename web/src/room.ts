@@ -19,9 +19,13 @@ const speaker = new Speaker();
 const phase = speaker.say(h("span", { class: "phase", testid: "phase" }), "phase.offline");
 const title = h("h1", { class: "room-name", testid: "room-name", dir: "auto" }, config.room);
 const clock = h("span", { class: "clock", testid: "clock" });
+const serverStrip = speaker.say(h("p", { class: "strip server", role: "status", testid: "server-strip", hidden: true }), "server.lost");
 let room: Room | null = null;
+let failures = 0; // of the server, in a row
 
 function refresh(): void {
+  // One request that got lost is nobody's business; without a picture the stage says it.
+  show(serverStrip, failures > 1 && stage.screen === "live");
   if (!room) return;
   const name = room.title || room.room;
   phase.dataset.phase = room.phase;
@@ -36,6 +40,9 @@ const { stage, talk } = watch(config, speaker, {
   room(r) {
     room = r;
     refresh();
+  },
+  server(answers) {
+    failures = answers ? 0 : failures + 1;
   },
 }, takeToken(config.room, secrets()));
 setInterval(refresh, 1000);
@@ -62,5 +69,6 @@ if (moment !== null) {
 document.getElementById("app")!.replaceChildren(
   header(config.siteName, speaker, title, phase, clock, share.root),
   strip,
+  serverStrip,
   h("main", { class: "watch" }, stage.root, talk.root),
 );

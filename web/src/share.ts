@@ -5,6 +5,7 @@ import { h, icon, show } from "./dom";
 import type { Key, Speaker } from "./i18n";
 import { icons } from "./icons";
 import { linkTo } from "./moment";
+import { drawing } from "./qr";
 
 export interface ShareOptions {
   room: string;
@@ -18,8 +19,9 @@ export class Share {
   private readonly panel = h("div", { class: "share-panel", id: "share-links", role: "group", testid: "share-panel", hidden: true });
   private readonly moment: Field;
   private readonly link: Field;
+  private readonly code = h("div", { class: "qr-box", testid: "share-qr" });
 
-  constructor(speaker: Speaker, private readonly options: ShareOptions) {
+  constructor(private readonly speaker: Speaker, private readonly options: ShareOptions) {
     const one = (key: Key, testid: string): Field => {
       const f = field(speaker, key, testid);
       f.tools.append(copyButton(speaker, `copy-${testid}`, () => f.value.value));
@@ -29,13 +31,14 @@ export class Share {
     this.moment = one("share.moment", "share-moment");
     this.moment.root.append(speaker.say(h("small", { class: "field-note" }), "share.moment.note"));
     speaker.say(this.panel, "share", {}, "aria-label");
-    this.panel.append(this.link.root, this.moment.root);
+    const note = speaker.say(h("p", { class: "field-note" }), "share.qr.note");
+    this.panel.append(this.link.root, this.moment.root, h("div", { class: "qr-row" }, this.code, note));
+    speaker.say(this.button, "share", {}, "aria-label"); // on a phone the icon stands alone
     this.button.append(icon(...icons.share), speaker.say(h("span"), "share"));
     this.button.addEventListener("click", () => this.open(this.panel.hidden));
     this.root = h("div", { class: "share-box" }, this.button, this.panel);
-    this.root.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape" || this.panel.hidden) return;
-      e.stopPropagation();
+    document.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape" || this.panel.hidden || e.defaultPrevented) return;
       this.open(false);
       this.button.focus();
     });
@@ -48,9 +51,11 @@ export class Share {
     const { room } = this.options;
     const at = this.options.playhead();
     this.link.value.value = linkTo(room, null, location.origin);
+    this.code.replaceChildren(drawing(this.link.value.value, this.speaker.t("share.qr")));
     this.moment.value.value = at === null ? "" : linkTo(room, at, location.origin);
     show(this.moment.root, at !== null);
     show(this.panel, wanted);
     this.button.setAttribute("aria-expanded", String(wanted));
+    if (wanted) this.link.value.focus();
   }
 }

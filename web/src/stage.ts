@@ -3,15 +3,19 @@
 
 import type { Phase } from "./api";
 import { Bullets } from "./bullets/engine";
+import type { Exchange } from "./clock";
 import { Panel } from "./bullets/panel";
 import type { Preferences } from "./bullets/settings";
 import type { Reading } from "./bullets/timeline";
 import { addressOf, type PageConfig } from "./config";
 import { Controls } from "./controls";
 import { h, show } from "./dom";
+import { Hearts } from "./hearts";
 import type { Key, Speaker } from "./i18n";
 import { Player } from "./player";
 import { playable, screenOf, type Picture, type Screen } from "./screen";
+import { Steering } from "./steering";
+import { settings } from "./storage";
 
 export interface StageHooks {
   comment(): void;
@@ -23,12 +27,16 @@ export interface RoomNews {
   phase: Phase;
   epoch: string;
   hls: string;
+  latency: number;
+  exchange: Exchange | null;
 }
 
 export class Stage {
   readonly root: HTMLElement;
   readonly player: Player;
   readonly bullets: Bullets;
+  readonly steering: Steering;
+  readonly hearts = new Hearts();
   screen: Screen = "connecting";
   private readonly controls: Controls;
   private readonly title = h("p", { class: "sign-title", testid: "screen-title" });
@@ -55,9 +63,12 @@ export class Stage {
     this.sign = h("div", { class: "sign", testid: "screen", role: "status" }, h("i", { class: "spinner" }), this.title, this.more);
     this.root = h("div", { class: "stage", testid: "stage" }, h("div", { class: "aurora" }), video, this.sign, layer);
     this.player = new Player(video, { picture: (p) => this.moved(p), blocked: (b) => (this.controls.tapNeeded = b) });
+    this.steering = new Steering(this.player, settings());
     const panel = new Panel(speaker, preferences);
-    this.controls = new Controls(this.root, this.player, speaker, { preferences, panel, comment: () => hooks.comment() });
-    this.root.append(this.controls.sound, this.controls.help, panel.root, this.controls.bar);
+    this.controls = new Controls(this.root, this.player, speaker, {
+      preferences, panel, steering: this.steering, comment: () => hooks.comment(),
+    });
+    this.root.append(this.hearts.root, this.controls.sound, this.controls.help, this.controls.bar, panel.sheet.root, this.controls.sheet);
     this.bullets = new Bullets(layer, { video, preferences, reading: () => this.reading() });
     setInterval(() => this.beat(), 1000);
     this.refresh();
@@ -67,6 +78,7 @@ export class Stage {
   follow(news: RoomNews): void {
     this.reachable = true;
     this.phase = news.phase;
+    this.steering.hear(news);
     if (playable(news.phase)) this.ensure(news);
     else if (this.picture === "loading" || this.picture === "stalled") this.player.unload();
     this.refresh();

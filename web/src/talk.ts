@@ -26,6 +26,8 @@ export interface TalkEvents {
   gone(key: string): void;
   policy(p: Policy): void;
   session(s: Session): void;
+  /** Likes came: the reader's own at once, others' with the next tick. */
+  likes?(n: number): void;
 }
 
 export interface TalkOptions {
@@ -86,6 +88,8 @@ export class Talk {
   private silenced: Key | null = null;
   private minutes = 0; // that it lasts
   private sent = 0;
+  private liked = 0; // own likes that no counter has shown yet
+  private counted: number | null = null; // likes, by the last counter
 
   constructor(private readonly options: TalkOptions) {
     const { speaker, config } = options;
@@ -132,6 +136,8 @@ export class Talk {
     speaker.label(like, "chat.like");
     like.addEventListener("click", () => {
       this.chat.like();
+      this.liked++;
+      this.options.events.likes?.(1);
       like.classList.remove("beat");
       void like.offsetWidth; // restarts the animation
       like.classList.add("beat");
@@ -289,6 +295,11 @@ export class Talk {
     const { lang } = this.options.speaker;
     this.viewers.textContent = count(viewers, lang);
     this.onViewers(viewers);
+    const fresh = this.counted === null ? 0 : Math.max(0, likes - this.counted);
+    this.counted = likes;
+    const own = Math.min(fresh, this.liked);
+    this.liked -= own;
+    if (fresh > own) this.options.events.likes?.(fresh - own);
     this.likes.textContent = likes > 0 ? count(likes, lang) : "";
   }
 

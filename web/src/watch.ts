@@ -15,6 +15,8 @@ import { Talk } from "./talk";
 export interface WatchHooks {
   screen?(s: Screen): void;
   room?(r: Room): void;
+  /** Whether the server answers. */
+  server?(answers: boolean): void;
 }
 
 export interface Watch {
@@ -49,10 +51,18 @@ export function watch(config: PageConfig, speaker: Speaker, hooks: WatchHooks = 
       own: (cid, c) => wall.own(cid, c),
       gone: (key) => wall.remove(key),
       policy: (p) => (wall.delay = p.delay),
+      likes: (n) => stage.hearts.fly(n),
       session: () => asking.now(), // chat only says that something changed; the API says what
     },
   });
-  const asking = follow(config.room, stage, { room: (r) => hooks.room?.(r), back: () => talk.hurry() });
+  const asking = follow(config.room, stage, {
+    room: (r) => hooks.room?.(r),
+    back: () => {
+      talk.hurry();
+      hooks.server?.(true);
+    },
+    lost: () => hooks.server?.(false),
+  });
   talk.start();
   expose(stage, talk);
   return { stage, talk };

@@ -56,7 +56,7 @@ func TestCleanKeepsPlainTextAsItIs(t *testing.T) {
 // TestShortCut: what is taken for ordinary is what all steps leave as it is. A
 // zero width space, which goes, sends a text through all of them.
 func TestShortCut(t *testing.T) {
-	for r := rune(0); r < 0x20000; r++ {
+	for r := range rune(0x20000) {
 		s := "a" + string(r) + "b"
 		if got, want := text.Clean(s), text.Clean("\u200b"+s); got != want {
 			t.Errorf("Clean of a %U b = %q, by all steps %q", r, got, want)

@@ -23,8 +23,9 @@ type room struct {
 	Phase   packager.Phase `json:"phase"`
 	Session string         `json:"session,omitempty"`
 	Epoch   string         `json:"epoch,omitempty"`
-	Since   int64          `json:"since,omitempty"` // when the phase began
-	PDT     int64          `json:"pdt,omitempty"`   // program date time of the newest sample
+	Since   int64          `json:"since,omitempty"`   // when the phase began
+	PDT     int64          `json:"pdt,omitempty"`     // program date time of the newest sample
+	PDTNow  int64          `json:"pdt_now,omitempty"` // the same for Now, steady: pages steer to PDTNow - Latency
 	Now     int64          `json:"now"`
 	Latency int64          `json:"latency,omitempty"` // how far behind PDT players aim to be
 	Window  int64          `json:"window,omitempty"`  // what can be seeked back to
@@ -177,6 +178,9 @@ func describe(st packager.Status, card cards.Card, now time.Time) room {
 	}
 	if !st.PDT.IsZero() {
 		r.PDT = st.PDT.UnixMilli()
+	}
+	if !st.PDTNow.IsZero() {
+		r.PDTNow = st.PDTNow.UnixMilli()
 	}
 	return r
 }

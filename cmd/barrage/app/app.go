@@ -129,10 +129,14 @@ func (a *App) start(ctx context.Context) {
 	if a.rooms != nil {
 		a.lifecycle.run(ctx, "room states", states{rooms: a.rooms, store: a.broker.Rooms(), logger: a.logger}.Run)
 		a.lifecycle.run(ctx, "packager", a.rooms.Run)
-		if os.Getenv("GOGC") == "" {
-			a.lifecycle.run(ctx, "garbage", func(ctx context.Context) error { return tuneGarbage(ctx, a.rooms.Held) })
-		}
 		a.lifecycle.run(ctx, "ingest", a.ingest.Run)
+	}
+	if os.Getenv("GOGC") == "" {
+		held := func() int64 { return 0 }
+		if a.rooms != nil {
+			held = a.rooms.Held
+		}
+		a.lifecycle.run(ctx, "garbage", func(ctx context.Context) error { return tuneGarbage(ctx, held) })
 	}
 }
 
@@ -183,22 +187,30 @@ func (a *App) openCards() (err error) {
 }
 
 // openRecords opens the folder in which the packager writes down how far sessions are.
+// Two servers that go on with the same sessions would give the same numbers to different media.
 func (a *App) openRecords() (err error) {
-	folder := filepath.Join(a.cfg.StateDir, "hls")
-	if err = os.MkdirAll(folder, 0o750); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
-	}
-	if a.records, err = os.OpenRoot(folder); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
-	}
-	a.lifecycle.push("records", func(context.Context) error { return a.records.Close() })
-	return a.lockRecords()
+	a.records, err = a.openFolder("hls")
+	return err
 }
 
-// lockRecords keeps other servers away from the folder: two that go on with the same
-// sessions would give the same numbers to different media.
-func (a *App) lockRecords() error {
-	f, err := a.records.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
+// openFolder makes and opens a folder of the state directory, and keeps other servers
+// away from it.
+func (a *App) openFolder(name string) (*os.Root, error) {
+	folder := filepath.Join(a.cfg.StateDir, name)
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return nil, fmt.Errorf("state_dir: %w", err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("state_dir: %w", err)
+	}
+	a.lifecycle.push("folder "+name, func(context.Context) error { return root.Close() })
+	return root, a.lockFolder(root)
+}
+
+// lockFolder takes a folder for this server alone.
+func (a *App) lockFolder(root *os.Root) error {
+	f, err := root.OpenFile(".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("state_dir: %w", err)
 	}
@@ -320,7 +332,14 @@ func (a *App) serve(ctx context.Context, name string, l net.Listener, h http.Han
 // openBroker joins the chat nodes: in memory within one process, by Redis across processes.
 func (a *App) openBroker(ctx context.Context) error {
 	if a.cfg.Chat.Broker != chat.BrokerRedis {
-		memory := chat.NewMemory(chat.MemoryOptions{})
+		folder, err := a.openFolder("chat")
+		if err != nil {
+			return err
+		}
+		memory, err := chat.OpenMemory(chat.MemoryOptions{Dir: folder, JournalBytes: a.cfg.Chat.JournalBytes, Logger: a.logger})
+		if err != nil {
+			return fmt.Errorf("state_dir: %w", err)
+		}
 		a.broker = memory
 		a.lifecycle.push("memory broker", func(context.Context) error { return memory.Close() })
 		return nil
@@ -339,6 +358,7 @@ func (a *App) openBroker(ctx context.Context) error {
 func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) (err error) {
 	a.hub, err = chat.New(a.cfg.Chat, chat.Options{
 		Logger: a.logger, Registerer: a.metrics, Broker: a.broker, Secret: a.secret, ClientAddr: clients.Addr,
+		Full: newFileGuard(a.logger, a.role.media).check,
 		Dir: filepath.Join(a.cfg.StateDir, "chat"),
 	})
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"barrage/chat"
+
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 )
@@ -228,8 +230,11 @@ func TestStateDirIsForOne(t *testing.T) {
 	if exitCode(err) != exitCantCreate {
 		t.Errorf("exit code %d, want %d: the other may be stopping", exitCode(err), exitCantCreate)
 	}
-	// The other half of a server may share the directory: it has no sessions.
-	beside, err := New(t.Context(), cfg, chatting, build)
+	// The other half of a server may share the directory: it has no sessions, and its
+	// comments are in Redis, whether that answers or not.
+	half := cfg
+	half.Chat.Broker, half.Chat.Redis.URL = chat.BrokerRedis, "redis://127.0.0.1:1"
+	beside, err := New(t.Context(), half, chatting, build)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestHTTPS(t *testing.T) {
 	cfg := secured(t, "live.example.org")
 	a := start(t, cfg)
 	for h2, want := range map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"} {
-		for path, status := range map[string]int{"/api/v1/rooms": 200, "/hls/live/index.m3u8": 404, "/chat/v1/rooms": 200, "/": 200} {
+		for path, status := range map[string]int{"/api/v1/rooms": 200, "/hls/live/index.m3u8": 404, "/chat/v1/rooms": 200, "/assets/none.js": 404} {
 			if proto, name, got := fetch(t, a.Addrs().HTTPS, h2, path); proto != want || name != "live.example.org" || got != status {
 				t.Errorf("%s of %s by %s = %d, want %s and %d", path, name, proto, got, want, status)
 			}

@@ -31,7 +31,9 @@ func (a *App) addMedia(mux *http.ServeMux, clients *safehttp.Clients, build Buil
 	if err != nil {
 		return err
 	}
-	pages, err := web.New(a.cfg.Web, web.Options{Logger: build.Logger, Card: func(room string) web.Card { return web.Card(a.cards.Card(room)) }})
+	pages, err := web.New(a.cfg.Web, web.Options{
+		Logger: build.Logger, PublicURL: a.cfg.HTTP.PublicURL, Card: func(room string) web.Card { return web.Card(a.cards.Card(room)) },
+	})
 	if err != nil {
 		return err
 	}

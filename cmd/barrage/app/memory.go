@@ -80,7 +80,7 @@ const (
 
 // tuneGarbage keeps the collector's target fit for how much of the heap is media.
 func tuneGarbage(ctx context.Context, held func() int64) error {
-	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	turn := time.NewTicker(tuneEvery)
 	given := time.Now()
 	defer turn.Stop()
@@ -90,8 +90,8 @@ func tuneGarbage(ctx context.Context, held func() int64) error {
 			return nil
 		case now := <-turn.C:
 			metrics.Read(heap)
-			live, free := int64(heap[0].Value.Uint64()), int64(heap[1].Value.Uint64())
-			debug.SetGCPercent(garbagePercent(held(), live))
+			live, free, stacks := int64(heap[0].Value.Uint64()), int64(heap[1].Value.Uint64()), int64(heap[2].Value.Uint64())
+			debug.SetGCPercent(garbagePercent(held(), live, stacks))
 			if free > max(leastFree, live/20) && now.Sub(given) >= giveBackEvery {
 				given = now
 				debug.FreeOSMemory()
@@ -101,9 +101,10 @@ func tuneGarbage(ctx context.Context, held func() int64) error {
 }
 
 // garbagePercent returns the collector's target for a heap with so many bytes alive, of
-// which media are held.
-func garbagePercent(held, live int64) int {
+// which media are held. Go takes its percentage of the stacks, too, which with thousands
+// of connections are larger than what they have alive; there is no garbage in them.
+func garbagePercent(held, live, stacks int64) int {
 	held = min(held+held*roundedUp/100, live)
 	rest := max(live-held, leastRest)
-	return int((held*garbageOfMedia + rest*garbageOfRest) / (held + rest))
+	return int((held*garbageOfMedia + rest*garbageOfRest) / (held + rest + stacks))
 }

@@ -8,17 +8,19 @@ func TestGarbagePercent(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		held, live int64
+		stacks     int64
 		want       int
 	}{
-		{"nothing yet", 0, 0, 100},
-		{"no media", 0, 500 * mib, 100},
-		{"half media", 500 * mib, 1000 * mib, 47},
-		{"almost all media", 4000 * mib, 4100 * mib, 5},
-		{"less alive than held: some is not marked yet", 2000 * mib, 1000 * mib, 6},
-		{"a small heap", 4 * mib, 8 * mib, 79},
+		{"nothing yet", 0, 0, 0, 100},
+		{"no media", 0, 500 * mib, 0, 100},
+		{"half media", 500 * mib, 1000 * mib, 0, 47},
+		{"almost all media", 4000 * mib, 4100 * mib, 0, 5},
+		{"less alive than held: some is not marked yet", 2000 * mib, 1000 * mib, 0, 6},
+		{"thousands of connections", 0, 40 * mib, 80 * mib, 33},
+		{"a small heap", 4 * mib, 8 * mib, 0, 79},
 	} {
-		if got := garbagePercent(c.held, c.live); got != c.want {
-			t.Errorf("%s: garbagePercent(%d, %d) = %d, want %d", c.name, c.held, c.live, got, c.want)
+		if got := garbagePercent(c.held, c.live, c.stacks); got != c.want {
+			t.Errorf("%s: garbagePercent(%d, %d, %d) = %d, want %d", c.name, c.held, c.live, c.stacks, got, c.want)
 		}
 	}
 }

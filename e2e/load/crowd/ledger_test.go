@@ -102,7 +102,7 @@ func TestObserver(t *testing.T) {
 	if o.First != 7 || o.Last != 9 || o.Shown != 2 || o.Deltas != 7 || o.Rest != 3 || o.comments() != 12 || o.Gaps != 0 || !o.left.Equal(now) || len(o.Wrong) > 0 {
 		t.Errorf("%+v", o)
 	}
-	for _, msg := range []string{`{"seq":11,"k":[]}`, `{"seq":12,"k":[["a",1,9]]}`, `{"seq":13,"k":[["a",1]]}`, `{"seq":"x"}`} {
+	for _, msg := range []string{`{"seq":11,"k":[]}`, `{"seq":12,"k":[["a",1,7]]}`, `{"seq":13,"k":[["a",1]]}`, `{"seq":"x"}`} {
 		o.take([]byte(msg), now)
 	}
 	if o.Gaps != 1 || len(o.Wrong) != 3 {

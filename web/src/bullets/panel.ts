@@ -1,6 +1,7 @@
 // The panel in which a reader says how bullets should be.
 
 import { h, icon, show } from "../dom";
+import { Sheet } from "../sheet";
 import type { Key, Speaker } from "../i18n";
 import { icons } from "../icons";
 import { areas, densities, sizes, speeds, type Preferences, type Settings } from "./settings";
@@ -12,7 +13,7 @@ const choices: [Choice, readonly (string | number)[]][] = [
 ];
 
 export class Panel {
-  readonly root: HTMLElement;
+  readonly sheet: Sheet;
   private readonly on: HTMLInputElement;
   private readonly opacity: HTMLInputElement;
   private readonly radios: [HTMLInputElement, Choice, string | number][] = [];
@@ -20,7 +21,6 @@ export class Panel {
   private readonly words = h("ul", { class: "chips", testid: "blocked-words" });
   private readonly people = h("ul", { class: "chips", testid: "blocked-people" });
   private readonly nobody: HTMLElement;
-  private opener: HTMLElement | null = null;
 
   constructor(
     private readonly speaker: Speaker,
@@ -30,58 +30,30 @@ export class Panel {
     this.opacity = h("input", { type: "range", min: 0.2, max: 1, step: 0.1, testid: "set-opacity" });
     this.word = h("input", { type: "text", testid: "block-word", autocomplete: "off", maxlength: 50, enterkeyhint: "done" });
     this.nobody = this.say(h("p", { class: "panel-hint" }), "bul.people.none");
-    this.root = this.assemble();
+    this.sheet = this.assemble();
     this.listen();
     preferences.follow(() => this.refresh());
     this.refresh();
-  }
-
-  get open(): boolean {
-    return !this.root.hidden;
-  }
-
-  /** Opens for the keyboard, too: the focus goes in, and comes back at the end. */
-  toggle(opener: HTMLElement): void {
-    if (this.open) {
-      this.close();
-      return;
-    }
-    this.opener = opener;
-    opener.setAttribute("aria-expanded", "true");
-    show(this.root, true);
-    this.on.focus();
-  }
-
-  close(): void {
-    if (!this.open) return;
-    const inside = this.root.contains(document.activeElement);
-    show(this.root, false);
-    this.opener?.setAttribute("aria-expanded", "false");
-    if (inside) this.opener?.focus();
   }
 
   private say<E extends Element>(e: E, key: Key): E {
     return this.speaker.say(e, key);
   }
 
-  private assemble(): HTMLElement {
-    const close = this.speaker.label(h("button", { class: "panel-close", type: "button", testid: "set-close" }, icon(...icons.close)), "close");
-    close.addEventListener("click", () => this.close());
+  private assemble(): Sheet {
     const reset = this.say(h("button", { class: "button", type: "button", testid: "set-reset" }), "bul.reset");
     reset.addEventListener("click", () => this.preferences.reset());
     const add = this.say(h("button", { class: "button", type: "button", testid: "block-word-add" }), "bul.words.add");
     add.addEventListener("click", () => this.addWord());
     this.speaker.say(this.word, "bul.words.placeholder", {}, "placeholder");
     this.speaker.say(this.word, "bul.words", {}, "aria-label");
-    const root = h("div", { class: "panel", testid: "bullet-settings", role: "dialog", hidden: true },
-      h("header", {}, this.say(h("h3"), "bul.title"), close),
+    return new Sheet(this.speaker, { title: "bul.title", testid: "bullet-settings", close: "set-close" },
       h("label", { class: "panel-row" }, this.say(h("span"), "bul.on"), this.on),
       this.say(h("p", { class: "panel-hint still-only" }), "bul.still"),
       h("label", { class: "panel-row" }, this.say(h("span"), "bul.opacity"), this.opacity),
       ...choices.map(([name, values]) => this.choice(name, values)),
       this.say(h("h4"), "bul.words"), h("div", { class: "panel-add" }, this.word, add), this.words,
       this.say(h("h4"), "bul.people"), this.nobody, this.people, reset);
-    return this.speaker.say(root, "bul.title", {}, "aria-label");
   }
 
   /** A row of radio buttons: arrow keys choose, as everywhere. */
@@ -100,11 +72,6 @@ export class Panel {
     this.opacity.addEventListener("input", () => this.preferences.set({ opacity: Number(this.opacity.value) }));
     this.word.addEventListener("keydown", (e) => {
       if (e.key === "Enter" && !e.isComposing && e.keyCode !== 229) this.addWord();
-    });
-    this.root.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape") return;
-      e.stopPropagation();
-      this.close();
     });
   }
 

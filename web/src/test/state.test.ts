@@ -132,7 +132,7 @@ test("addresses follow the configured origin", () => {
 
 test("the API may say less, or nonsense", () => {
   assert.deepEqual(parseRoom({ room: "live", phase: "dancing", since: "x" }), {
-    room: "live", phase: "offline", session: "", epoch: "", since: 0, players: 0, hls: "/hls/live/index.m3u8",
+    room: "live", phase: "offline", session: "", epoch: "", since: 0, now: 0, pdtNow: 0, latency: 0, players: 0, hls: "/hls/live/index.m3u8",
     title: "", tags: [], language: "",
   });
   assert.deepEqual(parseRooms({ rooms: [{}, { room: "a" }] }).map((r) => r.room), ["a"]);

@@ -1,4 +1,4 @@
-//go:build clients
+//go:build e2e || clients || players
 
 package e2e_test
 
@@ -17,7 +17,7 @@ import (
 )
 
 // selfSigned makes a certificate nobody has signed and returns the settings of a
-// server that uses it.
+// server that uses it for publishers and viewers.
 func selfSigned(t *testing.T) []string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -48,5 +48,6 @@ func selfSigned(t *testing.T) []string {
 	}
 	return []string{
 		"BARRAGE_INGEST_RTMPS_ADDR=127.0.0.1:0", "BARRAGE_INGEST_TLS_CERT_FILE=" + certFile, "BARRAGE_INGEST_TLS_KEY_FILE=" + keyFile,
+		"BARRAGE_HTTP_TLS_ADDR=127.0.0.1:0", "BARRAGE_HTTP_TLS_CERT_FILE=" + certFile, "BARRAGE_HTTP_TLS_KEY_FILE=" + keyFile,
 	}
 }
