@@ -16,8 +16,8 @@ import (
 
 	"barrage/chat/internal/archive"
 	"barrage/chat/internal/segment"
-	"github.com/cespare/xxhash/v2"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 

@@ -28,7 +28,7 @@ type keeper struct {
 	log      *archive.Log  // nil = not open
 	after    string        // entry up to which everything is on a disk
 	held     []kept        // on disk, and in the broker's log yet; oldest first
-	readAt   time.Duration
+	readAt   time.Duration // 0 = look at once
 	saved    time.Duration
 }
 
@@ -91,7 +91,7 @@ func (r *room) tidy(last bool) {
 // close lets go of the log. Needs mu.
 func (k *keeper) close(whole bool) error {
 	l := k.log
-	k.log, k.held = nil, nil
+	k.log, k.held, k.readAt = nil, nil, 0
 	switch {
 	case l == nil:
 		return nil
@@ -126,47 +126,53 @@ func (r *room) copyLog(last bool) error {
 	said, archived := r.news.said, r.news.archived
 	r.mu.Unlock()
 	now := r.hub.clock()
-	if k.log != nil && !last && said == k.read.Load() && now-k.readAt < recordsEvery {
+	if k.readAt > 0 && !last && said == k.read.Load() && now-k.readAt < recordsEvery {
 		return nil
 	}
-	k.after = laterEntry(k.after, archived)
-	fresh := false
-	for {
-		entries, err := r.readLog(k.after)
-		if err != nil || len(entries) == 0 {
-			break
-		}
-		if k.log == nil && said == 0 && r.video.Load().state.Phase == "" {
-			return nil // anybody can open a room by its address; that leaves nothing on disk
-		}
-		if k.log == nil {
-			if err = r.openLog(); errors.Is(err, archive.ErrBusy) {
-				return nil // the process that led before this one is just ending
-			} else if err != nil {
-				return err
-			}
-			continue
-		}
-		if err = r.copyEntries(entries); err != nil {
-			return err
-		}
-		fresh = true
-		if len(entries) < readBatches {
-			k.read.Store(said)
-			break
-		}
+	k.after, k.readAt = laterEntry(k.after, archived), now
+	before := k.after
+	whole, err := r.copyBatches(said)
+	if whole {
+		k.read.Store(said)
+	} else {
+		k.readAt = 0
 	}
-	k.readAt = now
-	if !fresh {
-		return nil
+	if err != nil || k.log == nil || k.after == before {
+		return err
 	}
-	if err := k.log.Sync(); err != nil {
+	if err = k.log.Sync(); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	r.news.archived = laterEntry(r.news.archived, k.after)
 	r.mu.Unlock()
 	return nil
+}
+
+// copyBatches reads the broker's log to its end; whole = it got there.
+func (r *room) copyBatches(said uint64) (whole bool, err error) {
+	k := &r.keeper
+	for {
+		entries, gone := r.readLog(k.after)
+		switch {
+		case gone != nil:
+			return false, nil //nolint:nilerr // the room's other loops tell of it
+		case len(entries) == 0:
+			return true, nil
+		case k.log == nil && said == 0 && r.video.Load().state.Phase == "":
+			return true, nil // anybody can open a room by its address; that leaves nothing on disk
+		case k.log == nil:
+			if err = r.openLog(); errors.Is(err, archive.ErrBusy) {
+				return false, nil // the process that led before this one is just ending
+			} else if err != nil {
+				return false, err
+			}
+			continue // behind the mark that was found there
+		}
+		if err = r.copyEntries(entries); err != nil || len(entries) < readBatches {
+			return err == nil, err
+		}
+	}
 }
 
 func (r *room) readLog(after string) ([]Entry, error) {

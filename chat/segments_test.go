@@ -46,13 +46,12 @@ func segmentTexts(t *testing.T, body []byte) (said []string) {
 		t.Fatalf("segment %s: %v", body, err)
 	}
 	for _, c := range s.C {
-		text := c[4].(string)
+		said = append(said, c[4].(string))
 		for _, k := range s.K {
 			if k[0] == c[0] {
-				text += fmt.Sprint("×", k[1])
+				said[len(said)-1] = fmt.Sprint(c[4], "×", k[1])
 			}
 		}
-		said = append(said, text)
 	}
 	return said
 }
@@ -94,6 +93,7 @@ func testSegments(t *testing.T) {
 	at(p, "3", "twelve seconds ago", now-12_000)
 	at(p, "4", "バルス!!", now+2) // the same shout
 	at(q, "5", "too old, clamped", now-300_000)
+	synctest.Wait() // every node has every tick
 
 	for _, node := range []*node{n, other} {
 		wantSegment(t, node, now, "now", "バルス×2")

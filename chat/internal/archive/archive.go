@@ -102,8 +102,8 @@ func (a *Archive) Segments(room string, from int64) (all []int64, err error) {
 			return nil
 		}
 		return a.each(path.Join("segments", room, day), func(name string) error {
-			t, err := strconv.ParseInt(strings.TrimSuffix(name, ".json"), 10, 64)
-			if err == nil && t >= from {
+			t, bad := strconv.ParseInt(strings.TrimSuffix(name, ".json"), 10, 64)
+			if bad == nil && t >= from {
 				all = append(all, t)
 			}
 			return nil
@@ -135,10 +135,10 @@ func (a *Archive) Prune(t time.Time) (n int, err error) {
 		err = errors.Join(err, a.each(kind, func(room string) error {
 			return a.each(path.Join(kind, room), func(name string) error {
 				day := strings.TrimSuffix(name, logSuffix)
-				if _, none := time.Parse(dayLayout, day); none != nil || day > last {
-					return nil
+				if _, none := time.Parse(dayLayout, day); none == nil && day <= last {
+					return remove(path.Join(kind, room, name))
 				}
-				return remove(path.Join(kind, room, name))
+				return nil
 			})
 		}))
 	}

@@ -99,13 +99,14 @@ func TestLog(t *testing.T) {
 	if !errors.Is(err, archive.ErrBusy) {
 		t.Errorf("opened twice: %v, want ErrBusy", err)
 	}
-	if rooms, err := a.Unfinished(); err != nil || !slices.Equal(rooms, []string{"live"}) {
+	rooms, err := a.Unfinished()
+	if err != nil || !slices.Equal(rooms, []string{"live"}) {
 		t.Errorf("unfinished: %v, %v, want live", rooms, err)
 	}
 	if err = errors.Join(l.Sync(), l.Finish()); err != nil {
 		t.Fatal(err)
 	}
-	if rooms, err := a.Unfinished(); err != nil || rooms != nil {
+	if rooms, err = a.Unfinished(); err != nil || rooms != nil {
 		t.Errorf("unfinished: %v, %v, want none", rooms, err)
 	}
 
@@ -163,9 +164,9 @@ func TestWhatAKilledWriterLeaves(t *testing.T) {
 		if cut >= marked {
 			want, size = entryID(0), marked
 		}
-		info, err := os.Stat(name)
-		if err != nil || l.Mark() != want || info.Size() != int64(size) {
-			t.Fatalf("cut at %d: mark %q, %d bytes, %v, want %q and %d", cut, l.Mark(), info.Size(), err, want, size)
+		info, bad := os.Stat(name)
+		if bad != nil || l.Mark() != want || info.Size() != int64(size) {
+			t.Fatalf("cut at %d: mark %q, %d bytes, %v, want %q and %d", cut, l.Mark(), info.Size(), bad, want, size)
 		}
 		_ = l.Close()
 	}

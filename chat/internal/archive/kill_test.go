@@ -52,7 +52,7 @@ func TestWriter(t *testing.T) {
 		if err := a.PutSegment("live", at, fmt.Appendf(nil, `{"t":%d,"c":[],"k":[]}`, at)); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Println("written", n)
+		_, _ = fmt.Fprintln(os.Stdout, "written", n)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	seen := 0
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var c struct{ CID string }

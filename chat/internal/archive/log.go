@@ -192,7 +192,8 @@ func (l *Log) comment(n *Added, t int64, comment, cid []byte) {
 	b = append(append(b, `,"mode":`...), f[wire.FieldMode]...)
 	b = append(append(b, `,"color":`...), f[wire.FieldColor]...)
 	b = append(append(b, `,"role":`...), f[wire.FieldRole]...)
-	l.buf = append(b, '}', '\n')
+	b = append(b, '}', '\n')
+	l.buf = b
 }
 
 // turn goes on in the file of the day that id belongs to.

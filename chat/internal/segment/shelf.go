@@ -180,7 +180,7 @@ func (s *Shelf) Saved(t int64, v *View) {
 func (s *Shelf) Drop(t int64, mustSave bool) {
 	for _, at := range slices.Sorted(maps.Keys(s.segs)) {
 		seg := s.segs[at]
-		old := at < t && !(mustSave && seg.dirty)
+		old := at < t && (!mustSave || !seg.dirty)
 		if !old && s.bytes <= maxBytes {
 			continue
 		}
