@@ -53,7 +53,7 @@ func (r *room) setAside(c *chunk, s *shipment) {
 	} else {
 		rec.batch = r.batch(c, s.n)
 		if v, err := wire.ParseFrame(s.frame); err == nil {
-			p = *v.(*wire.Partial) //nolint:errcheck,forcetypeassert // pack made it
+			p = *v.(*wire.Partial) //nolint:forcetypeassert // pack made it
 		}
 	}
 	r.mu.Lock()
@@ -155,7 +155,7 @@ func (r *room) replay() {
 	}
 	r.mu.Lock()
 	// What the ticks confirm that are yet to be read is not to be sent again.
-	behind := r.link.degraded || r.team.epoch == "" || r.team.known > r.tape.tail.seq
+	behind := r.link.degraded && !r.link.answers || r.team.epoch == "" || r.team.known > r.tape.tail.seq
 	r.mu.Unlock()
 	if behind || !r.relog() {
 		r.out.local.found = nil
@@ -171,6 +171,7 @@ func (r *room) replay() {
 			return
 		}
 	}
+	r.recovered()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l := &r.out.local; l.combos != nil && len(r.hub.spool.waiting(r.name, 1)) == 0 {

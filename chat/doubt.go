@@ -187,8 +187,8 @@ func (r *room) relog() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.out.acked.compare = r.link.degraded
-	return !r.link.degraded
+	r.out.acked.compare = r.link.degraded && !r.link.answers
+	return !r.out.acked.compare
 }
 
 func (r *room) appendAgain(batches []ackedBatch, found map[string]wire.Merged) bool {

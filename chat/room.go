@@ -75,6 +75,7 @@ func ring(bell chan struct{}) {
 type link struct {
 	up       bool
 	degraded bool
+	answers  bool   // the broker did when it was last asked
 	ask      bool   // ask for the lease now: something came back or changed
 	told     string // what subscribers believe, see trouble
 }
@@ -228,6 +229,7 @@ func (r *room) Link(up bool) {
 func (r *room) broken(err error) {
 	r.mu.Lock()
 	was := r.link.degraded
+	r.link.answers = false
 	r.degrade(true)
 	r.mu.Unlock()
 	if !was {
@@ -235,15 +237,29 @@ func (r *room) broken(err error) {
 	}
 }
 
-// works says that the broker answered.
+// works says that the broker answered. With a spool the flush loop must have
+// brought there what it lacks, before that is a recovery: it may take nothing yet.
 func (r *room) works() {
 	r.mu.Lock()
-	recovered := r.link.up && r.link.degraded
-	if recovered {
-		r.degrade(false)
-	}
+	r.link.answers = r.link.up
+	back := r.link.up && r.link.degraded
 	r.mu.Unlock()
-	if recovered {
+	switch {
+	case !back:
+	case r.hub.spool == nil:
+		r.recovered()
+	default:
+		ring(r.bells.flush)
+	}
+}
+
+// recovered says that comments get through again.
+func (r *room) recovered() {
+	r.mu.Lock()
+	was := r.link.degraded
+	r.degrade(false)
+	r.mu.Unlock()
+	if was {
 		r.hub.log.Info("chat recovered", "room", r.name)
 		ring(r.bells.flush)
 	}

@@ -234,6 +234,28 @@ func TestSpooledInDoubt(t *testing.T) {
 	})
 }
 
+// TestBrokerTakesNothing: one that answers, but refuses what is said, is away.
+func TestBrokerTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker, nodes, ways, pages, _ := spoolPair(t)
+		ways[1].set(func(f *flaky) { f.appendNo = true })
+		chatter(pages[1], "x", 10, 500*time.Millisecond)
+		ways[1].set(func(f *flaky) { f.appendNo = false })
+		settle()
+		news := 0
+		for _, m := range pages[1].messages() {
+			if m.Kind == "degraded" {
+				news++
+			}
+		}
+		if news != 2 {
+			t.Errorf("told %d times, want of the beginning and the end", news)
+		}
+		once(t, broker, "x", 10, pages[:]...)
+		balanced(t, 2+10, nodes[:]...)
+	})
+}
+
 // TestSpoolOutlivesItsNode: the next process carries on with what a killed one has
 // left, once, whether or not the broker had taken it.
 func TestSpoolOutlivesItsNode(t *testing.T) {

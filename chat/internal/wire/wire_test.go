@@ -63,8 +63,10 @@ func TestMessages(t *testing.T) {
 		{"degraded", string(wire.AppendDegradedEvent(nil, "unavailable")), `{"op":"event","kind":"degraded","degraded":true,"reason":"unavailable"}`},
 		{"apart", string(wire.AppendDegradedEvent(nil, "apart")), `{"op":"event","kind":"degraded","degraded":true,"reason":"apart"}`},
 		{"local", string(wire.AppendLocal(nil, wire.Tick{T: 7, Comments: [][]byte{c}, Rest: 1})), `{"op":"local","t":7,"c":[` + string(c) + `],"k":[],"rest":1}`},
-		{"renumbered", string(wire.Renumber(wire.AppendBatch(nil, wire.Batch{Node: "a", T: 7, Comments: c, CIDs: []byte(`"x"`)}), "b", 9)),
-			`{"v":1,"node":"b","n":9,"t":7,"c":[` + string(c) + `],"cid":["x"]}`},
+		{
+			"renumbered", string(wire.Renumber(wire.AppendBatch(nil, wire.Batch{Node: "a", T: 7, Comments: c, CIDs: []byte(`"x"`)}), "b", 9)),
+			`{"v":1,"node":"b","n":9,"t":7,"c":[` + string(c) + `],"cid":["x"]}`,
+		},
 		{"recovered", string(wire.AppendDegradedEvent(nil, "")), `{"op":"event","kind":"degraded","degraded":false}`},
 		{"gap", string(wire.AppendGap(nil, 43, 50)), `{"op":"gap","from":43,"to":50}`},
 		{"reset", string(wire.AppendReset(nil, "e2", 0)), `{"op":"reset","epoch":"e2","seq":0}`},

@@ -243,7 +243,7 @@ func TestStateDirIsForOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, spool := range []string{"1", "2"} {
-		if _, err := os.Stat(filepath.Join(cfg.StateDir, "chat", "spool", spool, ".lock")); err != nil {
+		if _, err = os.Stat(filepath.Join(cfg.StateDir, "chat", "spool", spool, ".lock")); err != nil {
 			t.Errorf("a chat node has no spool of its own: %v", err)
 		}
 	}
