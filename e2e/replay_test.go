@@ -9,7 +9,7 @@ import (
 )
 
 // TestBulletsOfAMomentBeforeThePageWasHere opens a page 24 seconds after a comment, whose bullet neither the ticks nor
-// the history can bring, and goes back to it.
+// the history can bring, at a link to that moment.
 // It measures milliseconds, so it does not run beside other tests.
 func TestBulletsOfAMomentBeforeThePageWasHere(t *testing.T) {
 	s := serve(t, "BARRAGE_CHAT_RATE=100/s", "BARRAGE_CHAT_BURST=100")
@@ -53,14 +53,9 @@ func TestBulletsOfAMomentBeforeThePageWasHere(t *testing.T) {
 		return err
 	})
 
-	p := startBrowser(t).open(t, "late", s.url("/r/"+room))
+	p := startBrowser(t).open(t, "late", s.url(fmt.Sprintf("/r/%s?t=%.0f", room, due-3000)))
 	p.plays(t, 20*time.Second)
 	p.must(t, "eval", map[string]any{"code": watchBullets})
-	at, err := p.playhead(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.fallBehind(t, (at-due+1500)/1000)
 	f := p.flew(t, text+"×3", due-100, due+100)
 	t.Logf("the bullet entered %+.0f ms after its moment", f.Entered-due)
 	var bullets int
