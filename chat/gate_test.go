@@ -189,7 +189,6 @@ func TestKernelBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	p := watch(t, conn)
 	p.send(map[string]any{"op": "hello"})
 	p.await("welcome", func(m message) bool { return m.Op == "welcome" })

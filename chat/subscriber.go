@@ -126,26 +126,6 @@ func (s *subscriber) end() {
 	s.hub.metrics.closes.WithLabelValues(s.why.label).Inc()
 }
 
-// stay is the time in the room, for whom the room lets in.
-func (s *subscriber) stay(hello wire.Client) {
-	cursor, welcome, banned := s.room.join(s, hello.Resume)
-	if banned != nil {
-		s.close(*banned)
-		s.farewell()
-		s.linger()
-		return
-	}
-	defer s.room.depart(s)
-	s.begin(welcome)
-	if taken := s.room.rename(s, hello.Nick); taken != "" {
-		s.tell(wire.AppendError(nil, taken, 0), wire.AppendYou(nil, s.me.you()))
-	}
-	var writer sync.WaitGroup
-	writer.Go(func() { s.write(cursor) })
-	s.read()
-	writer.Wait()
-}
-
 // greet reads hello and finds out who it is, or returns why not.
 func (s *subscriber) greet() (wire.Client, *bye) {
 	s.readWithin(helloTimeout)

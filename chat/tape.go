@@ -58,8 +58,8 @@ func (t *tape) reset(data []byte, seq uint64) {
 	t.push(data, seq)
 }
 
-func (t *tape) push(data []byte, seq uint64) *entry {
-	return t.append(&entry{seq: seq, pos: t.tail.pos + 1}, data)
+func (t *tape) push(data []byte, seq uint64) {
+	t.append(&entry{seq: seq, pos: t.tail.pos + 1}, data)
 }
 
 // append makes e the tail. Whoever waits for it reads it at once: it is complete.

@@ -182,7 +182,7 @@ func TestR13Silent(t *testing.T) {
 	if limit := silentLimit + full + 2*late99; took > limit {
 		t.Errorf("want at most %v", limit)
 	}
-	if limit := max(othersLimit, late99*3/2); percentile(during, 99) > limit {
+	if limit := max(othersLimit, 2*late99); percentile(during, 99) > limit {
 		t.Errorf("want a p99 of at most %v", limit)
 	}
 	if lost := s.metric(t, "barrage_chat_ticks_lost_total"); lost != 0 {

@@ -154,7 +154,7 @@ func (s *server) tries(t *testing.T, nick, text, mode string, i int) (taken bool
 	if err != nil {
 		return false, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if n := []rune(c.Welcome.You.Nick); len(n) > 32 || strings.ContainsAny(c.Welcome.You.Nick, "\u202e\u2066\u2067\u0000\u001b\n\u200b") {
 		t.Errorf("nick %q became %q", nick, c.Welcome.You.Nick)
 	}
@@ -189,7 +189,7 @@ func (s *server) tooLong(t *testing.T) {
 	if n := len([]rune(c.Welcome.You.Nick)); n != 32 {
 		t.Errorf("a nick of 1,000 has %d characters", n)
 	}
-	c.Close()
+	_ = c.Close()
 	raw, _, err := knock(t.Context(), s, "127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)

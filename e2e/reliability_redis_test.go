@@ -231,7 +231,7 @@ func TestR11RedisSick(t *testing.T) {
 	k.shownAfter(t, time.Now(), 10*time.Second)
 	before := goroutines(t, nodes)
 	most := before
-	sick := func(what string, d time.Duration, each func()) {
+	sick := func(d time.Duration, each func()) {
 		t.Helper()
 		again := time.NewTicker(d / 20)
 		defer again.Stop()
@@ -251,16 +251,16 @@ func TestR11RedisSick(t *testing.T) {
 	}
 
 	proxy.delay.Store(int64(500 * time.Millisecond))
-	sick("slow", 15*time.Second, func() {})
+	sick(15*time.Second, func() {})
 	proxy.delay.Store(0)
 	well("slow")
-	sick("killed", 10*time.Second, func() {
+	sick(10*time.Second, func() {
 		redis.cli(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 		redis.cli(t, "CLIENT", "KILL", "TYPE", "pubsub")
 	})
 	well("connections killed")
 	redis.cli(t, "REPLICAOF", "127.0.0.1", "1") // nobody there: it keeps its data, and takes no writes
-	sick("read-only", 10*time.Second, func() {})
+	sick(10*time.Second, func() {})
 	redis.cli(t, "REPLICAOF", "NO", "ONE")
 	well("read-only")
 	r.measured("goroutines of both nodes: %.0f, at most %.0f meanwhile", before, most)
@@ -308,7 +308,7 @@ func startDelay(t *testing.T, to string) *delayProxy {
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		all.Wait()
 	})
 	return p

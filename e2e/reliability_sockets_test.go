@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -53,13 +54,11 @@ func knock(ctx context.Context, s *server, from string, receive int, header ...s
 	_ = conn.SetDeadline(time.Now().Add(clientPatience))
 	request := "GET /chat/v1/rooms/" + room + "/ws HTTP/1.1\r\nHost: " + s.addrs.HTTP + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: barrage.v1\r\n"
-	for _, h := range header {
-		request += h + "\r\n"
-	}
+	request += strings.Join(append(header, "", ""), "\r\n")
 	c := &socket{Conn: conn, in: bufio.NewReaderSize(conn, 1024)}
 	var resp *http.Response
-	if _, err = io.WriteString(conn, request+"\r\n"); err == nil {
-		resp, err = http.ReadResponse(c.in, nil)
+	if _, err = io.WriteString(conn, request); err == nil {
+		resp, err = http.ReadResponse(c.in, nil) //nolint:bodyclose // of an upgrade or a refusal; its connection is closed
 	}
 	if err != nil {
 		conn.Close()

@@ -40,7 +40,7 @@ func TestR18Sites(t *testing.T) {
 		"javascript://" + s.addrs.RTMP: 403,
 	} {
 		var header []string
-		for _, o := range strings.Split(origins, "|") {
+		for o := range strings.SplitSeq(origins, "|") {
 			if o != "" {
 				header = append(header, "Origin: "+o)
 			}

@@ -359,7 +359,7 @@ func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) (err error)
 	a.hub, err = chat.New(a.cfg.Chat, chat.Options{
 		Logger: a.logger, Registerer: a.metrics, Broker: a.broker, Secret: a.secret, ClientAddr: clients.Addr,
 		Full: newFileGuard(a.logger, a.role.media).check,
-		Dir: filepath.Join(a.cfg.StateDir, "chat"),
+		Dir:  filepath.Join(a.cfg.StateDir, "chat"),
 	})
 	if err != nil {
 		return err
