@@ -21,8 +21,9 @@ type Config struct {
 	// several. Memory needs nothing installed, and goes on after a restart from what is in
 	// state_dir. Default memory.
 	Broker string `yaml:"broker"`
-	// JournalBytes bounds what broker "memory" keeps of all rooms' comments in state_dir,
-	// on disk; the oldest go. At least 16 MiB. Default 1 GiB.
+	// JournalBytes bounds what is kept of all rooms' comments in state_dir, on disk: with
+	// broker "memory" all, of which the oldest go; with "redis" those that wait because it is
+	// away, beyond which they are refused. At least 16 MiB. Default 1 GiB.
 	JournalBytes int64 `yaml:"journal_bytes"`
 	// Redis says where the Redis of broker "redis" is.
 	Redis RedisConfig `yaml:"redis"`

@@ -13,6 +13,11 @@
 // Every node also takes what the tick confirmed into its tables of combos and
 // turns (learn, see): whoever leads next goes on with the same totals.
 //
+// A node without its broker puts what is said into its spool, a journal on its own
+// disk (setAside), and shows it to its own subscribers without a number (showLocal). When
+// the broker answers it carries the spool there, in order (replay): what the log has is
+// not appended again, and the partial goes the ordinary way.
+//
 // A node that hears a number too high, or whose link came back, or that opens a room,
 // reads the ticks between from the store (fill, adopt) and delivers them in order.
 //
@@ -31,7 +36,9 @@
 //
 //   - Over all nodes, and when nothing is on its way: logged = accepted = shown +
 //     combined + rest.
-//   - An ack other than "rejected" means: in the log.
+//   - An ack other than "rejected" means: in the log, or in a spool and in the log later.
+//   - Nothing goes directly to the broker while something waits in the room's spool: what
+//     one node says stays in order.
 //   - A partial is merged exactly once. Its sender repeats it until a tick
 //     confirms it; a tick's bus frame names the last merged partial of every node, so
 //     that the next leader goes on where the last one stopped; a late partial
@@ -81,8 +88,19 @@
 //     70,000 queues are gigabytes in the moment when everybody shouts.
 //   - Acks wait for the tick, over acks at once: "shown" and "only counted" are
 //     known there. After 3 s without one the writer hears "spooled".
-//   - When the broker is away comments are refused, over being kept in RAM: an ack
-//     must not outlive its promise.
+//   - When the broker is away comments are kept on disk, over RAM: an ack must not outlive
+//     its promise. Without a spool, or when it is full, they are refused.
+//   - Local comments have no number, over an epoch of the node's own: nothing is reset, whoever
+//     comes back resumes where ticks stopped, on any node, and a client drops ids that it knows.
+//   - A batch is known by the id of its first comment, over node and number: it gets its
+//     number when it is sent, so that none is used up by what waits, and one process can carry on
+//     with what another left.
+//   - The partial is made when it is sent, over keeping it in the spool: it is of the moment, and
+//     nothing on disk depends on the layout of bus frames.
+//   - After the broker was away the last 10 s of acknowledged batches are looked for in the
+//     log and appended again, over trusting it: the one that took over may lack them.
+//   - A leader goes on behind the highest number it knows, over what the store says after it
+//     lost some: subscribers have seen those.
 //   - A batch whose append failed is looked for in the log when the broker answers
 //     again, over refusing it at once: a timeout does not say whether it was taken.
 //     After 5 s without an answer it is refused; only then may it yet be shown, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ type flaky struct {
 	doubtNth int // every n-th Advance works and says that it did not
 	appendNo bool
 	appendDn bool // Append works and says that it did not
+	appendLs bool // the batch of Append is lost later
 	leadNo   bool
 	readNo   bool
 	ticksNo  bool
@@ -101,10 +103,14 @@ func (f *flaky) Append(ctx context.Context, room string, batch, frame []byte) (s
 		return "", err
 	}
 	f.mu.Lock()
-	no, done := f.appendNo, f.appendDn
+	no, done, lost := f.appendNo, f.appendDn, f.appendLs
 	f.mu.Unlock()
 	if no {
 		return "", fmt.Errorf("full: %w", chat.ErrUnavailable)
+	}
+	if lost {
+		_, err := f.Broker.Append(ctx, room, nil, frame)
+		return strconv.FormatInt(time.Now().UnixMilli(), 10) + "-0", err
 	}
 	id, err := f.Broker.Append(ctx, room, batch, frame)
 	if err == nil && done {

@@ -2,13 +2,16 @@ package chat_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -41,6 +44,9 @@ type setup struct {
 	pipes  bool
 	addr   func(*http.Request) netip.Addr
 	full   func() error
+	spool  string // a directory
+	limit  int64  // of it
+	logger *slog.Logger
 	dir    string // of the archive
 
 	accepted chan<- net.Conn // the first connection, as the server has it
@@ -57,7 +63,16 @@ func start(tb testing.TB, s setup) *node {
 		s.config(&cfg)
 	}
 	reg := prometheus.NewPedanticRegistry()
-	hub, err := chat.New(cfg, chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Dir: s.dir})
+	opts := chat.Options{Broker: s.broker, Secret: secret, Registerer: reg, ClientAddr: s.addr, Full: s.full, Logger: s.logger, Dir: s.dir}
+	if s.spool != "" {
+		root, err := os.OpenRoot(s.spool)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { _ = root.Close() })
+		opts.Spool, opts.SpoolBytes = root, cmp.Or(s.limit, 1<<30)
+	}
+	hub, err := chat.New(cfg, opts)
 	if err != nil {
 		tb.Fatal(err)
 	}

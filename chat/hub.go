@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,10 @@ type Options struct {
 	Now        func() time.Time // wall clock; nil = time.Now. Durations are always monotonic
 	Broker     Broker
 	Secret     []byte // signs and checks the tokens of people
+	// Spool is where comments are kept while the broker is away, of all rooms at most
+	// SpoolBytes: a directory of this node alone. nil = nowhere, they are refused.
+	Spool      *os.Root
+	SpoolBytes int64
 	// Dir is where comments are archived; "" = nowhere, and then the broker's log is
 	// trimmed by its own bounds alone.
 	Dir string
@@ -57,6 +62,7 @@ type Hub struct {
 	pads    sync.Pool
 	metrics *metrics
 	full    func() error
+	spool   *spool           // nil = none
 	archive *archive.Archive // nil = none
 	door    *door
 	desk    registry
@@ -125,6 +131,11 @@ func New(cfg Config, opts Options) (*Hub, error) {
 		}
 	}
 	h.door = newDoor(h, opts.ClientAddr)
+	if opts.Spool != nil {
+		if h.spool, err = openSpool(opts, m); err != nil {
+			return nil, err
+		}
+	}
 	return h, nil
 }
 
@@ -136,6 +147,7 @@ func (h *Hub) Handler() http.Handler { return h.door.mux }
 // everything the hub started has ended. That takes at most about eight seconds
 // when neither broker nor browsers answer.
 func (h *Hub) Run(ctx context.Context) error {
+	h.takeUp()
 	var chores sync.WaitGroup
 	if h.archive != nil {
 		chores.Go(func() { h.houseKeep(ctx) })
@@ -158,10 +170,23 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.desk.mu.Unlock()
 	h.desk.conns.Wait()
 	chores.Wait()
+	err := h.spool.close()
 	if h.archive != nil {
-		return h.archive.Close()
+		err = errors.Join(err, h.archive.Close())
 	}
-	return nil
+	return err
+}
+
+// takeUp opens the rooms whose comments the last process has left in the spool.
+func (h *Hub) takeUp() {
+	for _, name := range h.spool.names() {
+		r, err := h.enter(name)
+		if err != nil {
+			h.log.Warn("comments wait for their room to be opened", "room", name, "err", err)
+			continue
+		}
+		h.leave(r)
+	}
 }
 
 // houseKeep finishes what a process that was killed has left, and removes what is
@@ -206,12 +231,16 @@ func (h *Hub) disk(r *room) segment.Disk {
 
 // Degraded says whether, and why, comments do not get through on this node.
 func (h *Hub) Degraded() (reason string, degraded bool) {
+	consequence := ""
+	if h.spool.usable() {
+		consequence = ": comments are kept, and seen by viewers of this server only until it answers"
+	}
 	if b, ok := h.broker.(interface{ Up() bool }); ok && !b.Up() {
-		return "chat broker unavailable", true
+		return "chat broker unavailable" + consequence, true
 	}
 	for _, r := range h.openRooms() {
-		if r.degraded() {
-			return "chat broker unavailable for room " + r.name, true
+		if r.reason() != "" {
+			return "chat broker unavailable for room " + r.name + consequence, true
 		}
 		if r.keeper.failing.Load() {
 			return "comments of room " + r.name + " cannot be written to disk", true
@@ -243,12 +272,13 @@ func (h *Hub) enter(name string) (*room, error) {
 	}
 	r, ok := d.rooms[name]
 	if !ok {
-		if len(d.rooms) >= h.cfg.MaxRooms && !d.evict() {
+		if len(d.rooms) >= h.cfg.MaxRooms && !d.evict(h.spool) {
 			return nil, errRooms
 		}
 		// The node's name differs each time the room is opened, because its
 		// partials are numbered from 1 each time.
 		d.serial++
+		h.spool.inherit(name)
 		r = newRoom(h, name, h.node+"-"+strconv.FormatUint(d.serial, 36))
 		d.rooms[name] = r
 		h.metrics.rooms.Inc()
@@ -260,11 +290,11 @@ func (h *Hub) enter(name string) (*room, error) {
 
 // evict closes the room that has been empty for longest, if there is one: a
 // visitor who opens rooms by the hundred must not keep others out of theirs.
-// Needs mu.
-func (d *registry) evict() bool {
+// One whose comments are in the spool stays. Needs mu.
+func (d *registry) evict(s *spool) bool {
 	var oldest *room
 	for _, r := range d.rooms {
-		if r.refs == 0 && (oldest == nil || r.idle < oldest.idle) {
+		if r.refs == 0 && !s.holds(r.name) && (oldest == nil || r.idle < oldest.idle) {
 			oldest = r
 		}
 	}
@@ -283,12 +313,12 @@ func (h *Hub) leave(r *room) {
 	r.idle = h.clock()
 }
 
-// retire closes r if nobody has been in it for a while.
+// retire closes r if nobody has been in it for a while, and nothing of it waits.
 func (h *Hub) retire(r *room) {
 	d := &h.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.rooms[r.name] == r && r.refs == 0 && h.clock()-r.idle >= roomLinger {
+	if d.rooms[r.name] == r && r.refs == 0 && h.clock()-r.idle >= roomLinger && !h.spool.holds(r.name) {
 		delete(d.rooms, r.name)
 		close(r.stop)
 	}

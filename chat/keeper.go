@@ -274,7 +274,7 @@ func (r *room) trim() {
 		}
 		n++
 	}
-	if n == 0 || r.degraded() {
+	if n == 0 || r.reason() != "" {
 		return
 	}
 	ctx, cancel := r.deadline()

@@ -101,6 +101,8 @@ func (r *room) ask(l *leadership) {
 	}
 	r.mu.Lock()
 	r.team.known = max(r.team.known, lease.Seq)
+	// Above lease.Seq when the store has lost its newest numbers: subscribers have them.
+	l.seq = max(r.team.known, r.tape.tail.seq)
 	r.team.forget(l.asked)
 	r.law.stale = r.law.stale || lease.RulesVersion != r.law.version
 	r.mu.Unlock()
@@ -112,7 +114,6 @@ func (r *room) ask(l *leadership) {
 		r.hub.log.Debug("leads room", "room", r.name, "node", r.node, "seq", lease.Seq)
 	}
 	l.held = lease.Held
-	l.seq = lease.Seq
 	r.clear(l)
 }
 

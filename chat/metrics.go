@@ -15,6 +15,9 @@ type metrics struct {
 	combined prometheus.Counter
 	rest     prometheus.Counter
 	rejected *prometheus.CounterVec
+	spooled  prometheus.Counter
+	restored prometheus.Counter
+	waiting  prometheus.Gauge
 
 	archived prometheus.Counter
 	doubles  prometheus.Counter
@@ -71,6 +74,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		combined:  counter("comments_combined_total", "Comments counted in combos of ticks that this node led."),
 		rest:      counter("comments_rest_total", "Comments only counted in ticks that this node led."),
 		rejected:  vec("comments_rejected_total", "Comments not taken.", "reason", rejectReasons()...),
+		spooled:   counter("comments_spooled_total", "Comments kept on this node's disk because the broker did not take them."),
+		restored:  counter("comments_restored_total", "Comments logged again because the broker had lost them."),
+		waiting:   gauge("spool_bytes", "Comments on this node's disk that wait for the broker."),
 		archived:  counter("comments_archived_total", "Comments this node has put on disk."),
 		doubles:   counter("comments_double_total", "Comments not put on disk, because they were there already."),
 		unkept:    gauge("unarchived_rooms", "Rooms whose comments this node cannot put on disk now."),
@@ -87,7 +93,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.conns, m.rooms, m.degraded, m.logged, m.accepted, m.shown, m.combined, m.rest, m.rejected,
-		m.archived, m.doubles, m.unkept,
+		m.spooled, m.restored, m.waiting, m.archived, m.doubles, m.unkept,
 		m.ticks, m.tickBytes, m.lateTicks, m.lostTicks, m.leads, m.append, m.ack, m.closes, m.refused,
 	} {
 		if err := reg.Register(c); err != nil {

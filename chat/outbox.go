@@ -11,8 +11,6 @@ const (
 	resendAfter  = time.Second     // a partial that no tick has confirmed goes out again
 	spoolAfter   = 3 * time.Second // then its writers are told that it is safe, but not yet shown
 	drainTimeout = time.Second     // for the last partials of a room that ends
-	doubtTimeout = 5 * time.Second // then writers are told that a comment is not in the log
-	doubtBatches = 256             // newest batches of the log that are searched for one in doubt
 	maxOpen      = 128             // unconfirmed partials; beyond that nobody leads
 )
 
@@ -25,19 +23,23 @@ type outbox struct {
 	flushed time.Duration
 	beaten  time.Duration
 	swept   time.Duration
-	subs    int    // subscribers of this node
+	subs    int // subscribers of this node
+	acked   acked
 	merged  merged // the flush loop's, without mu
+	local   local  // the flush loop's, without mu
 }
 
 // shipment is one numbered partial.
 type shipment struct {
 	n       uint64
 	frame   []byte
-	items   []item // whose writers are to hear what becomes of them
-	cids    []byte // of items
-	likes   uint64 // that frame carries
-	logged  bool   // in the log, or nothing in it has to be
-	doubt   bool   // Append failed: whether it is in the log is to be seen
+	items   []item   // whose writers are to hear what becomes of them
+	cids    []byte   // of items
+	likes   uint64   // that frame carries
+	logged  bool     // in the log, or nothing in it has to be
+	doubt   bool     // Append failed: whether it is in the log is to be seen
+	count   int      // of its comments
+	entry   *spooled // on disk, nil = not there
 	verdict *verdict
 	spooled bool // its writers were told
 	at      time.Duration
@@ -58,6 +60,7 @@ func (r *room) flush() {
 		case <-timer.C:
 		}
 		r.decide()
+		r.replay()
 		r.ship(false)
 		r.beat()
 		r.hub.retire(r)
@@ -90,6 +93,10 @@ func (r *room) ship(last bool) {
 	all := r.due(last)
 	failed := false
 	for c := r.in.take(all); c != nil; c = r.in.take(all) {
+		if r.apart(failed) {
+			r.setAside(c, nil)
+			continue
+		}
 		s := r.pack(c)
 		if failed { // the next would wait as long, in vain
 			r.mu.Lock()
@@ -99,6 +106,7 @@ func (r *room) ship(last bool) {
 		}
 		failed = !r.log(s, c)
 	}
+	r.showLocal()
 }
 
 // due says whether a batch goes out that is not full.
@@ -121,7 +129,10 @@ func (r *room) pack(c *chunk) *shipment {
 	defer r.mu.Unlock()
 	now := r.hub.clock()
 	r.label(&p)
-	s := &shipment{n: p.N, items: c.items, cids: c.cids, likes: p.Likes, at: now, tried: now, frame: wire.AppendPartial(nil, p)}
+	s := &shipment{
+		n: p.N, items: c.items, count: len(c.items), cids: c.cids, likes: p.Likes,
+		at: now, tried: now, frame: wire.AppendPartial(nil, p),
+	}
 	r.out.open = append(r.out.open, s)
 	r.gate()
 	return s
@@ -129,81 +140,40 @@ func (r *room) pack(c *chunk) *shipment {
 
 // log appends the chunk to the log and publishes its partial.
 func (r *room) log(s *shipment, c *chunk) bool {
-	batch := wire.Batch{Node: r.node, N: s.n, T: r.hub.now().UnixMilli(), Comments: c.comments, CIDs: c.cids}
+	batch := r.batch(c, s.n)
 	ctx, cancel := r.deadline()
 	defer cancel()
 	begin := time.Now()
-	_, err := r.hub.broker.Append(ctx, r.name, wire.AppendBatch(make([]byte, 0, c.bytes()+256), batch), s.frame)
+	id, err := r.hub.broker.Append(ctx, r.name, batch, s.frame)
 	r.hub.metrics.append.Observe(time.Since(begin).Seconds())
 	if err != nil {
 		r.mu.Lock()
 		s.doubt = true
 		r.mu.Unlock()
 		r.broken(err)
+		if r.hub.spool != nil {
+			r.setAside(c, s)
+		}
 		return false
 	}
+	r.acknowledge(id, string(wire.CommentID(c.comment(&c.items[0]))), batch, s.count)
 	r.logged(s)
 	return true
 }
 
+func (r *room) batch(c *chunk, n uint64) []byte {
+	b := wire.Batch{Node: r.node, N: n, T: r.hub.now().UnixMilli(), Comments: c.comments, CIDs: c.cids}
+	return wire.AppendBatch(make([]byte, 0, c.bytes()+256), b)
+}
+
 // logged says that s is in the log.
 func (r *room) logged(s *shipment) {
-	r.hub.metrics.logged.Add(float64(len(s.items)))
+	r.hub.metrics.logged.Add(float64(s.count))
 	r.mu.Lock()
 	s.logged, s.doubt = true, false
 	acks := r.settle()
 	r.mu.Unlock()
 	acks.ring()
-}
-
-// decide ends the doubt over batches whose Append failed: a timeout does not
-// say whether the broker took one, the log does, once the broker answers again.
-func (r *room) decide() {
-	r.mu.Lock()
-	degraded, now := r.link.degraded, r.hub.clock()
-	var open []*shipment
-	for _, s := range r.out.open {
-		if s.doubt {
-			open = append(open, s)
-		}
-	}
-	r.mu.Unlock()
-	if len(open) == 0 {
-		return
-	}
-	var found map[uint64]bool
-	if !degraded {
-		var err error
-		if found, err = r.search(); err != nil {
-			r.broken(err)
-			degraded = true
-		}
-	}
-	for _, s := range open {
-		switch {
-		case found[s.n]:
-			r.logged(s) // beat repeats its frame until a tick confirms it
-		case !degraded || now-s.at >= doubtTimeout:
-			r.lost(s)
-		}
-	}
-}
-
-// search returns the numbers of this node's batches among the newest of the log.
-func (r *room) search() (found map[uint64]bool, err error) {
-	ctx, cancel := r.deadline()
-	defer cancel()
-	entries, err := r.hub.broker.Tail(ctx, r.name, doubtBatches)
-	if err != nil {
-		return nil, err
-	}
-	found = make(map[uint64]bool)
-	for _, e := range entries {
-		if b, err := wire.ParseBatch(e.Batch); err == nil && b.Node == r.node {
-			found[b.N] = true
-		}
-	}
-	return found, nil
 }
 
 // label needs mu. It gives p its number and what it says besides comments,
@@ -220,21 +190,6 @@ func (r *room) label(p *wire.Partial) {
 	r.out.likes = 0
 }
 
-// lost turns s into an empty partial: its number was used, so the leader waits
-// for it, but its comments were not said.
-func (r *room) lost(s *shipment) {
-	r.mu.Lock()
-	s.frame = wire.AppendPartial(nil, wire.Partial{Node: r.node, N: s.n, Confirmed: s.n - 1, Viewers: r.out.subs})
-	s.logged, s.doubt = true, false
-	r.out.likes, s.likes = r.out.likes+s.likes, 0 // they go with the next one
-	acks, n := r.tell(nil, s, statusRejected, rejectUnavailable), len(s.items)
-	s.items = nil
-	r.settle()
-	r.mu.Unlock()
-	r.hub.metrics.rejected.WithLabelValues(rejectUnavailable).Add(float64(n))
-	acks.ring()
-}
-
 // beat tells the others once a second who is here, and sends again what no
 // tick has confirmed.
 func (r *room) beat() {
@@ -246,6 +201,8 @@ func (r *room) beat() {
 	}
 	r.out.beaten = now
 	r.sweep(now)
+	r.announce()
+	r.out.acked.sweep(now)
 	frames := r.overdue(now)
 	if r.out.subs > 0 || r.out.likes > 0 {
 		var p wire.Partial
@@ -276,6 +233,9 @@ func (r *room) beat() {
 
 // overdue needs mu.
 func (r *room) overdue(now time.Duration) [][]byte {
+	if r.team.known > r.tape.tail.seq {
+		return nil // the ticks that are yet to be read may confirm them
+	}
 	var frames [][]byte
 	for _, s := range r.out.open {
 		if s.logged && s.verdict == nil && now-s.tried >= resendAfter {
@@ -310,8 +270,12 @@ func (r *room) settle() (acks wakeList) {
 			kept = append(kept, s)
 			continue
 		}
-		for i := range s.items {
-			r.hub.metrics.ack.Observe((now - s.items[i].at).Seconds())
+		if s.entry != nil {
+			r.hub.spool.done(s.entry) // its writers heard "spooled" at once
+		} else {
+			for i := range s.items {
+				r.hub.metrics.ack.Observe((now - s.items[i].at).Seconds())
+			}
 		}
 		acks = r.tell(acks, s, "", "")
 	}

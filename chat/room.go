@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -74,7 +75,9 @@ func ring(bell chan struct{}) {
 type link struct {
 	up       bool
 	degraded bool
-	ask      bool // ask for the lease now: something came back or changed
+	answers  bool   // the broker did when it was last asked
+	ask      bool   // ask for the lease now: something came back or changed
+	told     string // what subscribers believe, see trouble
 }
 
 func newRoom(h *Hub, name, node string) *room {
@@ -100,14 +103,15 @@ func newRoom(h *Hub, name, node string) *room {
 // run is the life of a room.
 func (r *room) run() {
 	defer r.end()
+	var loops sync.WaitGroup
+	loops.Go(r.flush) // which keeps comments on disk when the broker is away
 	sub := r.subscribe()
 	if sub == nil {
+		loops.Wait()
 		return
 	}
 	r.load()
-	var loops sync.WaitGroup
 	loops.Go(r.lead)
-	loops.Go(r.flush)
 	loops.Go(r.keep)
 	loops.Wait()
 	if err := sub.Close(); err != nil {
@@ -160,11 +164,12 @@ func (r *room) load() {
 	defer cancel()
 	// In a surge one batch is 1 MiB and holds far more comments than are wanted; in a
 	// quiet room most entries are records.
+	var entries []Entry
 	var comments [][]byte
 	var seen map[string]struct{} // deleted ones included
 	for n := 2; n <= 10*historySize; n *= 5 {
-		entries, err := r.hub.broker.Tail(ctx, r.name, n)
-		if err != nil {
+		var err error
+		if entries, err = r.hub.broker.Tail(ctx, r.name, n); err != nil {
 			r.broken(err)
 			return
 		}
@@ -176,6 +181,9 @@ func (r *room) load() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.past.loaded = seen
+	if len(entries) > 0 {
+		r.out.acked.newest = entries[len(entries)-1].ID
+	}
 	for _, c := range comments[max(0, len(comments)-historySize):] {
 		r.past.push(c)
 		r.law.meet(c)
@@ -221,6 +229,7 @@ func (r *room) Link(up bool) {
 func (r *room) broken(err error) {
 	r.mu.Lock()
 	was := r.link.degraded
+	r.link.answers = false
 	r.degrade(true)
 	r.mu.Unlock()
 	if !was {
@@ -228,15 +237,29 @@ func (r *room) broken(err error) {
 	}
 }
 
-// works says that the broker answered.
+// works says that the broker answered. With a spool the flush loop must have
+// brought there what it lacks, before that is a recovery: it may take nothing yet.
 func (r *room) works() {
 	r.mu.Lock()
-	recovered := r.link.up && r.link.degraded
-	if recovered {
-		r.degrade(false)
-	}
+	r.link.answers = r.link.up
+	back := r.link.up && r.link.degraded
 	r.mu.Unlock()
-	if recovered {
+	switch {
+	case !back:
+	case r.hub.spool == nil:
+		r.recovered()
+	default:
+		ring(r.bells.flush)
+	}
+}
+
+// recovered says that comments get through again.
+func (r *room) recovered() {
+	r.mu.Lock()
+	was := r.link.degraded
+	r.degrade(false)
+	r.mu.Unlock()
+	if was {
 		r.hub.log.Info("chat recovered", "room", r.name)
 		ring(r.bells.flush)
 	}
@@ -248,23 +271,47 @@ func (r *room) degrade(degraded bool) {
 		return
 	}
 	r.link.degraded = degraded
-	r.gate()
 	if degraded {
+		r.out.acked.compare = r.hub.spool != nil
 		r.hub.metrics.degraded.Inc()
 	} else {
 		r.hub.metrics.degraded.Dec()
 	}
-	r.tape.event(wire.AppendDegradedEvent(nil, degraded))
+	r.announce()
+}
+
+// announce needs mu. It tells subscribers what is wrong, when that has changed.
+func (r *room) announce() {
+	r.gate()
+	if reason := r.trouble(); reason != r.link.told {
+		r.link.told = reason
+		r.tape.event(wire.AppendDegradedEvent(nil, reason))
+	}
+}
+
+// trouble needs mu. It is why comments do not get through, empty when they do.
+func (r *room) trouble() string {
+	switch {
+	case !r.link.degraded:
+		return ""
+	case r.hub.spool.usable():
+		return reasonApart
+	default:
+		return reasonUnavailable
+	}
 }
 
 // gate needs mu. It notes for those who do not hold it whether comments can be
 // taken.
-func (r *room) gate() { r.in.shut.Store(r.link.degraded || len(r.out.open) >= maxOpen) }
+func (r *room) gate() {
+	r.in.shut.Store(r.trouble() == reasonUnavailable || len(r.out.open) >= maxOpen)
+}
 
-func (r *room) degraded() bool {
+// reason is trouble for those who do not hold mu.
+func (r *room) reason() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.link.degraded
+	return r.trouble()
 }
 
 func (r *room) viewers() int {
@@ -350,7 +397,12 @@ func (h *history) tell(f *wire.Finished) {
 	}
 }
 
+// push adds a comment, unless this node has shown it already.
 func (h *history) push(c []byte) {
+	id := wire.CommentID(c)
+	if slices.ContainsFunc(h.comments, func(old []byte) bool { return bytes.Equal(wire.CommentID(old), id) }) {
+		return
+	}
 	if len(h.comments) == historySize {
 		h.comments = append(h.comments[:0], h.comments[1:]...)
 	}

@@ -31,7 +31,7 @@ func (r *room) join(s *subscriber, resume *wire.Resume) (cursor *entry, frames [
 	w := wire.Welcome{
 		Epoch: r.team.epoch, You: s.me.you(), Policy: r.policy(), Session: r.video.Load().session(),
 		Pinned: law.Book.Pinned, Notice: law.Book.Notice,
-		Degraded: r.link.degraded, Now: r.hub.now().UnixMilli(),
+		Degraded: r.trouble(), Now: r.hub.now().UnixMilli(),
 	}
 	r.out.subs++
 	w.Counters = wire.Counters{Viewers: r.countViewers(), Comments: r.team.comments, Likes: r.team.likes}
@@ -73,7 +73,7 @@ func (r *room) depart(s *subscriber) {
 func (r *room) skip(old *entry) (place *entry, news [][]byte) {
 	r.mu.Lock()
 	place = r.tape.prev
-	session, policy, degraded := r.video.Load().session(), r.policy(), r.link.degraded
+	session, policy, degraded := r.video.Load().session(), r.policy(), r.trouble()
 	epoch, book, deletes := r.team.epoch, r.law.now.Load().Book, r.law.deletes
 	r.mu.Unlock()
 	if place.seq > old.seq {
@@ -190,7 +190,9 @@ func (r *room) repeat(s *subscriber, who *author, cid string, before *sent) {
 	if before.status != "" {
 		s.ack(wire.Ack{CID: cid, ID: r.commentID(before.id), Status: before.status, Note: before.into})
 		ring(s.wake)
-		return
+		if before.status != statusSpooled {
+			return
+		}
 	}
 	if who.moved == nil {
 		who.moved = make(map[uint64]*subscriber)

@@ -31,6 +31,7 @@ type tape struct {
 	tail *entry
 	prev *entry   // before tail
 	ring []*entry // ticks only, oldest first
+	side int      // entries of aside behind the last of them
 
 	newest atomic.Uint64 // tail.pos, for writers that do not hold the lock
 }
@@ -46,7 +47,16 @@ func (t *tape) tick(data []byte, seq uint64, late bool) {
 	if len(t.ring) == ringTicks {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}
-	t.ring = append(t.ring, e)
+	t.ring, t.side = append(t.ring, e), 0
+}
+
+// aside appends comments that no tick has yet. The ring holds everything behind it:
+// when that becomes too much, it goes.
+func (t *tape) aside(data []byte) {
+	t.event(data)
+	if t.side++; t.side > ringTicks {
+		t.ring, t.side = nil, 0
+	}
 }
 
 // event appends a frame between two ticks.
@@ -93,13 +103,10 @@ func (t *tape) erase(d wire.Deleted) {
 // after returns the entry behind which everything since tick seq follows, or
 // false when the ring no longer has all of it.
 func (t *tape) after(seq uint64) (*entry, bool) {
-	if seq == t.tail.seq {
-		return t.tail, true
-	}
 	for _, e := range t.ring {
-		if e.seq == seq {
+		if e.seq == seq && (seq < t.tail.seq || t.tail.pos-e.pos < maxBehind) {
 			return e, true
 		}
 	}
-	return nil, false
+	return t.tail, seq == t.tail.seq
 }

@@ -138,9 +138,9 @@ func (b *Broker) Degraded() (reason string, degraded bool) {
 	switch n := down(b.links); n {
 	case 0:
 	case len(b.links):
-		return "redis does not answer: comments are refused until it does", true
+		return "redis does not answer: comments do not travel between servers until it does", true
 	default:
-		return fmt.Sprintf("a part of the redis cluster does not answer: comments are refused in the rooms of %d of %d partitions until it does",
+		return fmt.Sprintf("a part of the redis cluster does not answer: comments do not travel between servers in the rooms of %d of %d partitions until it does",
 			n, len(b.links)), true
 	}
 	if slices.ContainsFunc(b.links, func(l *link) bool { return l.volatile.Load() }) {

@@ -40,7 +40,7 @@ func (n *notices) lost(wasUp bool, err error) {
 	}
 	n.said = true
 	n.logger.Warn("redis lost", "err", err,
-		"hint", "comments are refused until redis answers; check that it runs and that chat.redis.url is right")
+		"hint", "comments do not travel between servers until redis answers; check that it runs and that chat.redis.url is right")
 }
 
 func (n *notices) volatile() {

@@ -51,8 +51,11 @@ export interface Welcome {
   session: Session | null;
   pinned: Comment | null;
   notice: string; // what the house says
-  degraded: boolean;
+  degraded: Degraded;
 }
+
+/** What is wrong with the comments: nothing; they are seen by this server's viewers only; they are refused. */
+export type Degraded = "" | "apart" | "unavailable";
 
 export interface Tick {
   op: "tick";
@@ -60,6 +63,15 @@ export interface Tick {
   t: number; // the server's time, ms since the Unix epoch
   viewers: number;
   likes: number;
+  comments: Comment[];
+  combos: Combo[];
+  rest: number;
+}
+
+/** Comments that are in no tick yet: only this server has them. */
+export interface Local {
+  op: "local";
+  t: number;
   comments: Comment[];
   combos: Combo[];
   rest: number;
@@ -100,9 +112,10 @@ export interface RoomRules {
 export type ServerFrame =
   | Welcome
   | Tick
+  | Local
   | { op: "acks"; acks: Ack[] }
   | { op: "session"; session: Session }
-  | { op: "degraded"; degraded: boolean }
+  | { op: "degraded"; degraded: Degraded }
   | { op: "policy"; policy: Policy }
   | { op: "you"; you: You }
   | { op: "gap"; from: number; to: number }
@@ -182,6 +195,11 @@ function parseSession(value: unknown): Session {
   return { phase: parsePhase(v.phase), epoch: str(v.epoch) };
 }
 
+function parseDegraded(f: Dict): Degraded {
+  if (f.degraded !== true) return "";
+  return f.reason === "apart" ? "apart" : "unavailable";
+}
+
 function parseWelcome(f: Dict): Welcome {
   const counters = dict(f.counters);
   return {
@@ -197,7 +215,7 @@ function parseWelcome(f: Dict): Welcome {
     pinned: comments(f.pinned)[0] ?? null,
     notice: str(f.notice),
     session: f.session === undefined || f.session === null ? null : parseSession(f.session),
-    degraded: f.degraded === true,
+    degraded: parseDegraded(f),
   };
 }
 
@@ -226,7 +244,7 @@ function parseEvent(f: Dict): ServerFrame | null {
     case "session":
       return { op: "session", session: parseSession(f) };
     case "degraded":
-      return { op: "degraded", degraded: f.degraded === true };
+      return { op: "degraded", degraded: parseDegraded(f) };
     case "policy":
       return { op: "policy", policy: parsePolicy(f) };
     case "delete":
@@ -264,6 +282,8 @@ export function parseFrame(data: string): ServerFrame | null {
         combos: combos(f.k),
         rest: num(f.rest),
       };
+    case "local":
+      return { op: "local", t: num(f.t), comments: comments(f.c), combos: combos(f.k), rest: num(f.rest) };
     case "acks":
       return { op: "acks", acks: list(f.a).map(parseAck) };
     case "event":

@@ -15,7 +15,7 @@ import { suggestion } from "./names";
 import { OwnBook, Seen } from "./own";
 import type { Preferences } from "./bullets/settings";
 import type { News, Own } from "./bullets/wall";
-import type { Ack, Comment, Order, Policy, RoomRules, ServerFrame, Session, You } from "./protocol";
+import type { Ack, Comment, Degraded, Local, Order, Policy, RoomRules, ServerFrame, Session, Tick, You } from "./protocol";
 import { settings, type Box } from "./storage";
 
 export interface TalkEvents {
@@ -84,7 +84,7 @@ export class Talk {
   private readonly said = new Map<string, string>(); // cid → text, until acked
   private readonly prefix = Math.random().toString(36).slice(2, 8);
   private you: You = { id: "", nick: "", role: "viewer", token: "" };
-  private degraded = false;
+  private degraded: Degraded = "";
   private silenced: Key | null = null;
   private minutes = 0; // that it lasts
   private sent = 0;
@@ -181,8 +181,10 @@ export class Talk {
         break;
       case "tick":
         this.counters(f.viewers, f.likes);
-        this.options.events.news({ ...f, own: this.read(f.comments) });
-        if (f.rest > 0) this.list.note("chat.rest", { n: f.rest });
+        this.show(f);
+        break;
+      case "local":
+        this.show(f);
         break;
       case "acks":
         f.acks.forEach((a) => this.settle(a));
@@ -212,6 +214,11 @@ export class Talk {
       default:
         this.orderly(f);
     }
+  }
+
+  private show(f: Tick | Local): void {
+    this.options.events.news({ ...f, own: this.read(f.comments) });
+    if (f.rest > 0) this.list.note("chat.rest", { n: f.rest });
   }
 
   /** What keeps order in the room. */
@@ -316,7 +323,7 @@ export class Talk {
   }
 }
 
-function stripWords(link: Link, degraded: boolean): Key | null {
+function stripWords(link: Link, degraded: Degraded): Key | null {
   switch (link) {
     case "connecting":
       return "chat.connecting";
@@ -325,7 +332,7 @@ function stripWords(link: Link, degraded: boolean): Key | null {
     case "refused":
       return "chat.refused";
     case "open":
-      return degraded ? "chat.degraded" : null;
+      return degraded === "" ? null : degraded === "apart" ? "chat.apart" : "chat.degraded";
   }
 }
 

@@ -168,6 +168,7 @@ export const en = {
   "chat.connecting": "Connecting to the comments…",
   "chat.reconnecting": "Comments are reconnecting… what you write is sent afterwards.",
   "chat.degraded": "Comments cannot be sent at the moment. The show goes on, and this mends itself.",
+  "chat.apart": "The comment servers cannot reach each other. What you write is kept: some of the room sees it now, the others when this is over.",
   "chat.refused": "The comments ended this connection. Reload the page to join again.",
   "chat.gap": "Some comments were too fast for this connection and are not shown.",
   "chat.like": "Send a like",
@@ -195,7 +196,7 @@ export const en = {
   // what became of it
   "fate.pending": "sending…",
   "fate.rest": "counted; more was said at that moment than fits on the screen",
-  "fate.spooled": "kept; it appears when the comments are whole again",
+  "fate.spooled": "kept; not everybody sees it yet",
   "fate.held": "waits for a moderator",
   "fate.too_long": "not sent: too long",
   "fate.empty": "not sent: nothing readable in it",

@@ -162,6 +162,7 @@ export const zh: Record<Key, string> = {
   "chat.connecting": "正在连接弹幕…",
   "chat.reconnecting": "弹幕正在重连…你写的内容会在恢复后发送。",
   "chat.degraded": "弹幕暂时无法发送。直播不受影响，会自动恢复。",
+  "chat.apart": "弹幕服务器之间暂时断开。你写的内容会保存：房间里一部分人现在就能看到，其他人在恢复后看到。",
   "chat.refused": "弹幕服务结束了这个连接。刷新页面可重新加入。",
   "chat.gap": "部分弹幕太快，这个连接没有显示。",
   "chat.like": "点赞",
@@ -187,7 +188,7 @@ export const zh: Record<Key, string> = {
 
   "fate.pending": "发送中…",
   "fate.rest": "已计入；这一刻的弹幕太多，屏幕放不下",
-  "fate.spooled": "已保存；弹幕恢复后会显示",
+  "fate.spooled": "已保存；还不是所有人都能看到",
   "fate.held": "等待房管审核",
   "fate.too_long": "没有发出：太长了",
   "fate.empty": "没有发出：没有可显示的内容",

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -296,6 +297,14 @@ func AppendBatch(dst []byte, b Batch) []byte {
 	dst = append(append(dst, `,"c":[`...), b.Comments...)
 	dst = append(append(dst, `],"cid":[`...), b.CIDs...)
 	return append(dst, ']', '}')
+}
+
+// Renumber gives a batch that AppendBatch made to another partial.
+func Renumber(batch []byte, node string, n uint64) []byte {
+	at := bytes.Index(batch, []byte(`,"t":`)) // the name of a node has no quotation marks
+	dst := appendString(append(make([]byte, 0, len(batch)+64), `{"v":1,"node":`...), node)
+	dst = appendUint(append(dst, `,"n":`...), n)
+	return append(dst, batch[max(at, 0):]...)
 }
 
 // ParseBatch decodes what AppendBatch made.

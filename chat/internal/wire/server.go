@@ -102,6 +102,18 @@ func AppendTick(dst []byte, t Tick) (out []byte, comments int) {
 	dst = strconv.AppendInt(append(dst, `,"t":`...), t.T, 10)
 	dst = strconv.AppendInt(append(dst, `,"viewers":`...), int64(t.Viewers), 10)
 	dst = appendUint(append(dst, `,"likes":`...), t.Likes)
+	return appendNews(dst, t)
+}
+
+// AppendLocal appends comments that are in no tick yet: only this node has them.
+func AppendLocal(dst []byte, t Tick) []byte {
+	dst = strconv.AppendInt(append(dst, `{"op":"local","t":`...), t.T, 10)
+	dst, _ = appendNews(dst, t)
+	return dst
+}
+
+// appendNews ends a message with what t shows and counts.
+func appendNews(dst []byte, t Tick) (out []byte, comments int) {
 	dst = append(dst, `,"c":[`...)
 	comments = len(dst)
 	dst = appendList(dst, t.Comments)
@@ -186,7 +198,7 @@ type Welcome struct {
 	Session  Session
 	Pinned   []byte // a comment
 	Notice   string
-	Degraded bool
+	Degraded string // why comments do not get through; empty when they do
 	Now      int64
 }
 
@@ -205,7 +217,7 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendUint(append(dst, `,"comments":`...), w.Counters.Comments)
 	dst = appendUint(append(dst, `,"likes":`...), w.Counters.Likes)
 	dst = appendSession(append(dst, `},"session":{`...), w.Session)
-	dst = strconv.AppendBool(append(dst, `},"degraded":`...), w.Degraded)
+	dst = appendDegraded(append(dst, `},`...), w.Degraded)
 	dst = strconv.AppendInt(append(dst, `,"now":`...), w.Now, 10)
 	return append(dst, '}')
 }
@@ -225,12 +237,17 @@ func AppendPolicyEvent(dst []byte, p Policy) []byte {
 	return append(appendPolicy(append(dst, `{"op":"event","kind":"policy",`...), p), '}')
 }
 
-// AppendDegradedEvent appends the event that comments do (not) get through.
-func AppendDegradedEvent(dst []byte, degraded bool) []byte {
-	if degraded {
-		return append(dst, `{"op":"event","kind":"degraded","degraded":true,"reason":"unavailable"}`...)
+// AppendDegradedEvent appends the event that comments do not get through, and why;
+// without a reason, that they do.
+func AppendDegradedEvent(dst []byte, reason string) []byte {
+	return append(appendDegraded(append(dst, `{"op":"event","kind":"degraded",`...), reason), '}')
+}
+
+func appendDegraded(dst []byte, reason string) []byte {
+	if reason == "" {
+		return append(dst, `"degraded":false`...)
 	}
-	return append(dst, `{"op":"event","kind":"degraded","degraded":false}`...)
+	return appendString(append(dst, `"degraded":true,"reason":`...), reason)
 }
 
 // AppendGap appends the news that ticks from..to will never come.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -355,8 +356,31 @@ func (a *App) openBroker(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) (err error) {
+// openSpool takes a folder in which this node keeps comments while Redis is away. Nodes
+// may share a state directory: each has a folder of its own, the first that is free, so that
+// what a killed one has left is found by the next.
+func (a *App) openSpool() (*os.Root, error) {
+	if a.cfg.Chat.Broker != chat.BrokerRedis {
+		return nil, nil //nolint:nilnil // the memory broker is never away
+	}
+	for n := 1; ; n++ {
+		root, err := a.openFolder(filepath.Join("chat", "spool", strconv.Itoa(n)))
+		if !errors.Is(err, errTaken) || n == maxSpools {
+			return root, err
+		}
+	}
+}
+
+// maxSpools bounds the chat nodes on one state directory.
+const maxSpools = 64
+
+func (a *App) addChat(mux *http.ServeMux, clients *safehttp.Clients) error {
+	spool, err := a.openSpool()
+	if err != nil {
+		return err
+	}
 	a.hub, err = chat.New(a.cfg.Chat, chat.Options{
+		Spool: spool, SpoolBytes: a.cfg.Chat.JournalBytes,
 		Logger: a.logger, Registerer: a.metrics, Broker: a.broker, Secret: a.secret, ClientAddr: clients.Addr,
 		Full: newFileGuard(a.logger, a.role.media).check,
 		Dir:  filepath.Join(a.cfg.StateDir, "chat"),

@@ -238,12 +238,21 @@ func TestStateDirIsForOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(beside.lifecycle.stop(t.Context()), first.lifecycle.stop(t.Context()))
-	third, bad := New(t.Context(), cfg, both, build)
+	third, err := New(t.Context(), half, chatting, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spool := range []string{"1", "2"} {
+		if _, err = os.Stat(filepath.Join(cfg.StateDir, "chat", "spool", spool, ".lock")); err != nil {
+			t.Errorf("a chat node has no spool of its own: %v", err)
+		}
+	}
+	err = errors.Join(third.lifecycle.stop(t.Context()), beside.lifecycle.stop(t.Context()), first.lifecycle.stop(t.Context()))
+	last, bad := New(t.Context(), cfg, both, build)
 	if err = errors.Join(err, bad); err != nil {
 		t.Fatalf("after the first has stopped: %v", err)
 	}
-	if err := third.lifecycle.stop(t.Context()); err != nil {
+	if err := last.lifecycle.stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -43,7 +43,10 @@ test("frames of the protocol", () => {
       frame: { op: "event", kind: "session", phase: "live", session: "s1", epoch: "k3", live: true, players: 2 },
       want: { op: "session", session: { phase: "live", epoch: "k3" } },
     },
-    { frame: { op: "event", kind: "degraded", degraded: true, reason: "unavailable" }, want: { op: "degraded", degraded: true } },
+    { frame: { op: "event", kind: "degraded", degraded: true, reason: "unavailable" }, want: { op: "degraded", degraded: "unavailable" } },
+    { frame: { op: "event", kind: "degraded", degraded: true, reason: "apart" }, want: { op: "degraded", degraded: "apart" } },
+    { frame: { op: "event", kind: "degraded", degraded: false }, want: { op: "degraded", degraded: "" } },
+    { frame: { op: "local", t: 7, c: [], k: [["i1", 1, 2]], rest: 1 }, want: { op: "local", t: 7, comments: [], combos: [{ id: "i1", total: 2 }], rest: 1 } },
     {
       frame: { op: "event", kind: "policy", tick: 160, delay: 460, rate: 1, burst: 3, max_runes: 100, max_bytes: 600, slow: 5 },
       want: { op: "policy", policy: { delay: 460, maxRunes: 100, rate: 1, slow: 5 } },
