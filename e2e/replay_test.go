@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestBulletsOfAMomentBeforeThePageWasHere opens a page 24 seconds after a comment, whose bullet neither the ticks nor
-// the history can bring, and goes back to it.
+// TestBulletsOfAMomentBeforeThePageWasHere opens pages 24 seconds after a comment, whose bullet neither the ticks nor
+// the history can bring: one at a link to that moment, one at the live edge that goes back.
 // It measures milliseconds, so it does not run beside other tests.
 func TestBulletsOfAMomentBeforeThePageWasHere(t *testing.T) {
 	s := serve(t, "BARRAGE_CHAT_RATE=100/s", "BARRAGE_CHAT_BURST=100")
@@ -53,19 +53,26 @@ func TestBulletsOfAMomentBeforeThePageWasHere(t *testing.T) {
 		return err
 	})
 
-	p := startBrowser(t).open(t, "late", s.url("/r/"+room))
-	p.plays(t, 20*time.Second)
-	p.must(t, "eval", map[string]any{"code": watchBullets})
-	at, err := p.playhead(t.Context())
+	b := startBrowser(t)
+	back := b.open(t, "back", s.url("/r/"+room))
+	link := b.open(t, "link", s.url(fmt.Sprintf("/r/%s?t=%.0f", room, due-3000)))
+	for _, p := range []page{back, link} {
+		p.plays(t, 20*time.Second)
+		p.must(t, "eval", map[string]any{"code": watchBullets})
+	}
+	back.goesOn(t, 5)
+	at, err := back.playhead(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.fallBehind(t, (at-due+1500)/1000)
-	f := p.flew(t, text+"×3", due-100, due+100)
-	t.Logf("the bullet entered %+.0f ms after its moment", f.Entered-due)
-	var bullets int
-	if err := p.eval(t.Context(), `[...document.querySelectorAll('[data-testid="bullet"]')].filter((e) => e.textContent.toLowerCase().includes("goal")).length`, &bullets); err != nil || bullets != 1 {
-		t.Errorf("%d bullets say it, %v, want one", bullets, err)
+	back.fallBehind(t, (at-due+1500)/1000)
+	for _, p := range []page{link, back} {
+		f := p.flew(t, text+"×3", due-100, due+100)
+		t.Logf("page %s: the bullet entered %+.0f ms after its moment", p.name, f.Entered-due)
+		var bullets int
+		if err := p.eval(t.Context(), `[...document.querySelectorAll('[data-testid="bullet"]')].filter((e) => e.textContent.includes("goal")).length`, &bullets); err != nil || bullets > 1 {
+			t.Errorf("page %s: %d bullets say it, %v, want one", p.name, bullets, err)
+		}
+		p.calm(t)
 	}
-	p.calm(t)
 }

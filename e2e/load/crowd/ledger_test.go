@@ -157,7 +157,7 @@ func TestConclusion(t *testing.T) {
 		part     func(*part)
 	}{
 		"sum":    {func(o *observer) { o.Rest++ }, func(*part) {}},
-		"total":  {func(o *observer) { o.Totals["a"]++ }, func(*part) {}},
+		"total":  {func(o *observer) { o.Totals["a"]-- }, func(*part) {}},
 		"lost":   {func(*observer) {}, func(p *part) { p.Log = &audit{Lost: 1} }},
 		"silent": {func(*observer) {}, func(p *part) { p.Fates["never acked"] = 1 }},
 		"hole":   {func(*observer) {}, func(p *part) { p.Holes = 1 }},
