@@ -2,10 +2,10 @@
 
 import { Chat, type Link } from "./chat";
 import { socketAddress, type PageConfig } from "./config";
-import type { Comment, Policy, ServerFrame, Session, Tick } from "./protocol";
+import type { Comment, Local, Policy, ServerFrame, Session, Tick } from "./protocol";
 
 export interface ListenerEvents {
-  tick(t: Tick): void;
+  tick(t: Tick | Local): void;
   history(comments: Comment[]): void;
   policy(p: Policy): void;
   session?(s: Session): void;
@@ -62,6 +62,7 @@ export class Listener {
         for (const [id, author] of this.authors) if (author === f.who || f.ids.includes(id)) this.events.gone(id);
         break;
       case "tick":
+      case "local":
         this.remember(f.comments);
         this.events.tick(f);
         break;
