@@ -19,14 +19,18 @@ import (
 // with one line that says what to do, and what was acknowledged stays; when there is
 // room again it goes on by itself. The process's own limit of file sizes stands for the
 // disk, so that it needs a process of its own.
-func TestMemoryDiskFull(t *testing.T) {
-	if os.Getenv("BARRAGE_TEST_FULL") != "" {
-		diskFull(t)
+func TestMemoryDiskFull(t *testing.T) { alone(t, diskFull) }
+
+// alone runs a test in a process of its own.
+func alone(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	if os.Getenv("BARRAGE_TEST_ALONE") != "" {
+		test(t)
 		return
 	}
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryDiskFull$", "-test.v")
-	cmd.Env = append(os.Environ(), "BARRAGE_TEST_FULL=1")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), "BARRAGE_TEST_ALONE=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

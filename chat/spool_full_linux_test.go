@@ -3,8 +3,6 @@ package chat_test
 import (
 	"bytes"
 	"log/slog"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -15,18 +13,7 @@ import (
 // TestSpoolDiskFull: when the disk takes no more, comments are refused, everybody is
 // told the truth, and what was acknowledged arrives. As in TestMemoryDiskFull the
 // process's own limit of file sizes stands for the disk.
-func TestSpoolDiskFull(t *testing.T) {
-	if os.Getenv("BARRAGE_TEST_FULL") != "" {
-		spoolDiskFull(t)
-		return
-	}
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSpoolDiskFull$", "-test.v")
-	cmd.Env = append(os.Environ(), "BARRAGE_TEST_FULL=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
+func TestSpoolDiskFull(t *testing.T) { alone(t, spoolDiskFull) }
 
 // lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {

@@ -1,19 +1,14 @@
 package chat
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"barrage/chat/internal/text"
 	"barrage/chat/internal/wire"
-	"barrage/internal/token"
 
 	"github.com/gorilla/websocket"
 )
@@ -27,13 +22,10 @@ const (
 	pingInterval = 25 * time.Second
 	idleTimeout  = 60 * time.Second
 	idleStep     = time.Second // the deadline is put off at most so often: it costs a timer
-	guestTTL     = 30 * 24 * time.Hour
 
 	maxDiscard   = 1 << 20
-	maxPrivate   = 128     // frames for one subscriber alone that may wait
-	maxAcks      = 1 << 20 // bytes of acks, too
-	maxNick      = 32
-	maxAuthor    = 64
+	maxPrivate   = 128                   // frames for one subscriber alone that may wait
+	maxAcks      = 1 << 20               // bytes of acks, too
 	messageEvery = 50 * time.Millisecond // frames of one socket in the long run; more where chat.rate asks for it
 	messageBurst = 60
 	likeEvery    = 20 * time.Millisecond
@@ -69,16 +61,6 @@ type subscriber struct {
 type pad struct {
 	frame        [readLimit + 1]byte
 	key, comment []byte
-}
-
-// person is who speaks through a socket.
-type person struct {
-	id, nick string
-	role     token.Role
-	addr     netip.Addr
-	expires  int64
-	token    string
-	hash     uint64 // of id
 }
 
 func newSubscriber(h *Hub, r *room, conn *websocket.Conn, addr netip.Addr) *subscriber {
@@ -163,47 +145,6 @@ func (s *subscriber) greet() (wire.Client, *bye) {
 		return wire.Client{}, s.why
 	}
 	return m, nil
-}
-
-// identify returns the bearer of a token, a new guest without one, or why the
-// token is refused.
-func (h *Hub) identify(m wire.Client, room string) (p person, refused string) {
-	claims := token.Claims{Role: token.RoleViewer, Subject: strings.ToLower(rand.Text()[:16])}
-	if m.Token != "" {
-		var err error
-		switch claims, err = token.Parse(h.secret, token.UsePerson, m.Token, h.now()); {
-		case errors.Is(err, token.ErrExpired):
-			return p, "token_expired"
-		case err != nil:
-			return p, "token_invalid"
-		case !claims.Allows(room, token.RoleViewer):
-			return p, "token_other_room"
-		}
-	}
-	p = person{id: text.Cut(text.Clean(claims.Subject), maxAuthor), role: claims.Role, expires: claims.Expires, token: m.Token}
-	if p.id == "" {
-		return p, "token_invalid"
-	}
-	p.hash = h.hash([]byte(p.id))
-	if p.role == token.RoleViewer && claims.Room == "" {
-		// A guest's token lives as long as he keeps coming.
-		claims.Expires = h.now().Add(guestTTL).Unix()
-		p.expires = claims.Expires
-		var err error
-		if p.token, err = token.Sign(h.secret, token.UsePerson, claims); err != nil {
-			return p, "token_invalid"
-		}
-	}
-	p.name(m.Nick)
-	return p, ""
-}
-
-// name takes over a nick, as far as it can be shown.
-func (p *person) name(nick string) {
-	p.nick = text.Cut(text.Clean(nick), maxNick)
-	if p.nick == "" {
-		p.nick = "guest-" + text.Cut(p.id, 4)
-	}
 }
 
 // message reads what NextReader has begun. The bye is why there is none.
@@ -345,10 +286,6 @@ func (s *subscriber) handle(m wire.Client) {
 	}
 }
 
-func (p *person) you() wire.You {
-	return wire.You{ID: p.id, Nick: p.nick, Role: string(p.role), Token: p.token}
-}
-
 // tell sends frames to this subscriber alone. It never blocks: who does not
 // read the answers to his own messages is closed.
 func (s *subscriber) tell(frames ...[]byte) {
@@ -411,131 +348,6 @@ func (s *subscriber) ending() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// write is the one goroutine that writes: what is for all from cursor on, and
-// what is private.
-func (s *subscriber) write(cursor *entry) {
-	ping := time.NewTicker(pingInterval)
-	defer ping.Stop()
-	var err error
-	for {
-		if err != nil {
-			s.fail(err)
-			return
-		}
-		// Each case is 96 bytes for whoever waits: wake is rung for done, too.
-		select {
-		case <-s.wake:
-			if s.ending() {
-				s.last(cursor)
-				return
-			}
-			err = s.deliver()
-		case <-cursor.ready:
-			cursor, err = s.follow(cursor)
-		case <-ping.C:
-			err = s.line.ping()
-		}
-	}
-}
-
-// fail closes a connection that cannot be written to.
-func (s *subscriber) fail(err error) {
-	var slow net.Error
-	if errors.As(err, &slow) && slow.Timeout() {
-		s.close(byeSlow())
-	} else {
-		s.close(byeGone("gone"))
-	}
-	s.hangUp()
-}
-
-// follow writes the entry after cursor and what is private in one write, or brings a
-// subscriber that is far behind to just before the newest.
-func (s *subscriber) follow(cursor *entry) (*entry, error) {
-	if cursor.pos >= s.resumes && s.room.tape.newest.Load()-cursor.pos > maxBehind {
-		place, news := s.room.skip(cursor)
-		return place, s.send(news...)
-	}
-	frame := *cursor.next.frame.Load()
-	if mine := s.pending(); len(mine) > 0 {
-		frame = append(slices.Clip(frame), mine...) // a copy: frame is everybody's
-	}
-	return cursor.next, s.line.send(frame, writeTimeout)
-}
-
-// deliver writes what is private.
-func (s *subscriber) deliver() error {
-	frames := s.pending()
-	if len(frames) == 0 {
-		return nil // it went with a tick
-	}
-	return s.line.send(frames, writeTimeout)
-}
-
-// pending takes what is private, framed.
-func (s *subscriber) pending() (frames []byte) {
-	s.mu.Lock()
-	private, acks := s.private, s.acks
-	s.private, s.acks = nil, nil
-	s.mu.Unlock()
-	for _, m := range private {
-		frames = appendFrame(frames, m)
-	}
-	if len(acks) > 0 {
-		frames = appendFrame(frames, wire.AppendAcks(nil, acks))
-	}
-	return frames
-}
-
-// send writes messages in one write.
-func (s *subscriber) send(messages ...[]byte) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	var frames []byte
-	for _, m := range messages {
-		frames = appendFrame(frames, m)
-	}
-	return s.line.send(frames, writeTimeout)
-}
-
-// last writes what is there already, and then goodbye.
-func (s *subscriber) last(cursor *entry) {
-	if s.why.code == 0 {
-		return // the library has answered, and the reader waits for the other side
-	}
-	err := s.deliver()
-	for n := 0; err == nil && n < maxBehind; n++ {
-		select {
-		case <-cursor.ready:
-			cursor, err = s.follow(cursor)
-			continue
-		default:
-		}
-		break
-	}
-	if err != nil {
-		s.hangUp()
-		return
-	}
-	s.farewell()
-}
-
-// farewell says bye and closes our half.
-func (s *subscriber) farewell() {
-	if s.why.code == 0 {
-		return
-	}
-	bye := wire.AppendBye(nil, s.why.code, s.why.reason, s.why.retry.Milliseconds())
-	err := s.line.send(appendFrame(nil, bye), byeTimeout)
-	if err == nil {
-		err = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(s.why.code, s.why.reason), time.Now().Add(byeTimeout))
-	}
-	if err != nil {
-		s.hangUp()
 	}
 }
 
